@@ -1,0 +1,72 @@
+# A fresh machine needs Python 3.11 or later, make and git; `make demo` does the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# One thread, one process: small tensors gain nothing from two threads, and a second process pays for importing torch and
+# converting data once more than it gains (PYTEST_ADDOPTS="-n 2" uses two all the same).
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+HAPT ?= runs/hapt
+
+.PHONY: help venv demo demo-seeds hapt tables test test-slow lint format docs bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.installed  ## the virtual environment, renewed when pyproject.toml changes
+
+$(VENV)/.installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Otolith into $(VENV) (a few minutes the first time)"
+	@$(PIP) install -e ".[all,dev]"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(PIP) install -e ".[docs]"
+	@touch $@
+
+demo: venv  ## the whole pipeline on real recordings: runs/demo/report.html
+	$(BIN)/otolith demo --output runs/demo
+
+demo-seeds: venv  ## the demo with three seeds: results/demo.csv, from which README.md has its table
+	for seed in 0 1 2; do $(BIN)/otolith demo --seed $$seed --output runs/demo-$$seed || exit 1; done
+	(head -n 1 runs/demo-0/results.csv; for seed in 0 1 2; do tail -n +2 runs/demo-$$seed/results.csv; done) > results/demo.csv
+
+hapt: venv  ## train `small` on HAPT, measure there and on MotionSense: runs/hapt/results.csv (needs OTOLITH_RAW_DIR)
+	$(BIN)/otolith datasets convert hapt -o $(HAPT)/data/hapt
+	$(BIN)/otolith datasets convert motionsense -o $(HAPT)/data/motionsense
+	$(BIN)/otolith pretrain -c configs/hapt-small-pretrain.yaml -d $(HAPT)/data/hapt -o $(HAPT)/pretrain --resume
+	$(BIN)/otolith align -c configs/hapt-small-align.yaml -d $(HAPT)/data/hapt -o $(HAPT)/align --resume \
+		--from $(HAPT)/pretrain/best.safetensors
+	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/hapt -o $(HAPT)/results.csv \
+		--labels "walking,walking upstairs,walking downstairs,sitting,standing,lying"
+	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/motionsense -o $(HAPT)/results.csv
+
+tables: venv  ## the tables of README.md, from results/
+	$(BIN)/python tools/readme_tables.py
+
+test: venv  ## all fast tests
+	$(PYTEST)
+
+test-slow: venv  ## slow tests, and those on real data where OTOLITH_RAW_DIR is set
+	$(PYTEST) -m "slow or real" --durations=10
+
+lint: venv  ## style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: venv  ## rewrites the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-docs  ## the documentation, built strictly, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: venv  ## speed, as ratios to a reference measured in the same run
+	@for script in benchmarks/bench_*.py; do echo "$$script"; $(BIN)/python "$$script" --threads 1 || exit 1; done
+
+clean:  ## removes what make made, except runs/
+	rm -rf $(VENV) site build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

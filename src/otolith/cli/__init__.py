@@ -1,0 +1,1 @@
+"""The command; thin, with heavy imports inside the commands."""

@@ -1,0 +1,135 @@
+"""`otolith datasets`: what there is, converting it, checking it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otolith.types import ConfigError
+
+app = typer.Typer(help="Public datasets: list, info, convert, check.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """The datasets that can be converted."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from otolith.data.registry import CARDS
+
+    if as_json:
+        rows = [
+            {
+                "name": c.name,
+                "title": c.title,
+                "licence": c.licence,
+                "subjects": c.subjects,
+                "rate": c.rate,
+                "channels": len(c.channels),
+                "activities": len(set(c.activities.values())),
+            }
+            for c in CARDS.values()
+        ]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table("name", "subjects", "rate", "channels", "activities", "what")
+    for c in CARDS.values():
+        activities = len(set(c.activities.values()))
+        table.add_row(c.name, str(c.subjects), f"{c.rate:g} Hz", str(len(c.channels)), str(activities), c.title)
+    Console().print(table)
+
+
+@app.command()
+def info(name: str, as_json: Json = False) -> None:
+    """What is known about a dataset: source, licence, channels, activities."""
+    from dataclasses import asdict
+
+    from otolith.data.registry import card
+
+    found = card(name)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1))
+        return
+    typer.echo(f"{found.name}: {found.title}\nlicence: {found.licence}\ncitation: {found.citation}")
+    for source in found.sources:
+        typer.echo(f"source: {source.url}")
+    typer.echo(f"{found.subjects} subjects, {found.rate:g} Hz")
+    typer.echo("channels:\n" + "\n".join(f"  {c.name}: {c.description} [{c.unit}]" for c in found.channels))
+    typer.echo("activities: " + ", ".join(sorted(set(found.activities.values()))))
+    if found.zero_shot_only:
+        typer.echo("reserved for zero-shot tests: training on it must be allowed explicitly")
+    if found.notes:
+        typer.echo(found.notes)
+
+
+@app.command()
+def convert(
+    name: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the converted dataset.")],
+    raw: Annotated[
+        Path | None, typer.Option("--raw", envvar="OTOLITH_RAW_DIR", help="Folder of the unpacked archive.")
+    ] = None,
+) -> None:
+    """Converts a dataset to SI units, channels described, in one atomic step."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from otolith.data.converters import convert as recordings
+    from otolith.data.registry import card
+    from otolith.data.store import Dataset, DatasetWriter
+
+    found = card(name)
+    source = None if found.package else raw
+    if not found.package and raw is None:
+        raise ConfigError(
+            f"say with --raw in which folder the unpacked archive of '{name}' lies; it is at {found.sources[0].url}"
+        )
+    place = output.resolve()  # now: who replaces the working folder stands in the old one afterwards
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"converting {name}", total=None)
+        with DatasetWriter(
+            output, name, title=found.title, licence=found.licence, citation=found.citation, sources=found.sources
+        ) as writer:
+            for recording in recordings(name, source):
+                writer.add(recording)
+                progress.advance(task)
+    dataset = Dataset.open(place)
+    hours = float((dataset.recordings["rows"] / dataset.recordings["rate"]).sum()) / 3600
+    typer.echo(
+        f"{output}: {len(dataset)} recordings of {dataset.recordings['subject'].nunique()} subjects, {hours:.1f} h"
+    )
+
+
+@app.command()
+def check(folder: Path, as_json: Json = False) -> None:
+    """Looks for damage, wrong units, removed gravity, stuck channels and missing samples; exit code 1 if severe."""
+    from otolith.data.recording import check_physics
+    from otolith.data.store import Dataset
+
+    dataset = Dataset.open(folder)
+    dataset.verify()
+    rows = []
+    for number in range(len(dataset)):
+        recording = dataset.read(number)
+        rows += [
+            {"recording": recording.name, "kind": f.kind, "severe": f.severe, "text": f.text}
+            for f in check_physics(recording)
+        ]
+    severe = sum(bool(row["severe"]) for row in rows)
+    if as_json:
+        typer.echo(json.dumps({"recordings": len(dataset), "findings": rows}, indent=1))
+    else:
+        for row in rows:
+            typer.echo(f"{'severe' if row['severe'] else 'note'}: {row['recording']}: {row['text']}")
+        typer.echo(
+            f"{len(dataset)} recordings checked, contents intact: {severe} severe findings, {len(rows) - severe} notes"
+        )
+    if severe:
+        raise typer.Exit(1)

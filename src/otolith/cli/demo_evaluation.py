@@ -1,0 +1,157 @@
+"""What the demo measures: its model and the controls, on people and exercises that the model has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from otolith.cli.comparison import Side, compare, make_side, score
+from otolith.data.recording import Annotation, Recording
+from otolith.data.store import Dataset
+from otolith.data.windows import check_leak, index_windows
+from otolith.evaluate.results import Provenance, ResultsFile, Row
+from otolith.files import atomic_file
+from otolith.models.model import Otolith
+from otolith.recognise.enrol import Enrolment, TextPrior
+from otolith.recognise.recogniser import Recogniser
+from otolith.recognise.timeline import Segment, timeline
+from otolith.recognise.zeroshot import zero_shot
+
+TEST_SUBJECTS = tuple(f"subject{n:02}" for n in range(2, 11, 2))
+VAL_SUBJECTS = ("subject09",)
+LEFT_OUT = (
+    "forward elevation of the arm",
+    "external rotation with resistance band",
+    "lower trapezius row with resistance band",
+)
+"""Exercises never trained on. Each has a near relative that is: abduction, internal rotation, the other row."""
+
+EXAMPLES = (1, 4, 16)
+DRAWS = 5
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the report is made of, beside `results.csv` and the runs' metrics."""
+
+    known: list[str]
+    left_out: list[str]
+    test: Side
+    predicted: list[str]  # of the known exercises' test windows, in order
+    session: Recording
+    segments: list[Segment]
+    checkpoint: Path
+
+
+def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int) -> Findings:
+    """Measures everything, writes `results.csv` and `session.csv`, returns what the report shows beside them."""
+    dataset = Dataset.open(folder)
+    model = Otolith.from_pretrained(checkpoint)
+    seconds = Recogniser(model).window_seconds
+    index = index_windows(dataset, seconds, seconds / 2)
+    held_out = np.isin(index.subject, TEST_SUBJECTS)
+    sides = index.take(~held_out), index.take(held_out)
+    check_leak(learnt=[sides[0]], test=[sides[1]])
+    learnt, test = (make_side(side, model, seed) for side in sides)
+    known = sorted(set(index.label) - set(LEFT_OUT))
+    provenance = Provenance.collect({"seed": seed, "steps": steps, "weights": model.fingerprint()}, [dataset.sha256])
+    lines, predicted = _closed(model, learnt, test, known, provenance, seed)
+    lines += _by_words_alone(model, test, provenance, seed)
+    lines += _enrolment(model, learnt, test, provenance, seed)
+    results = output / "results.csv"
+    results.unlink(missing_ok=True)  # of an earlier run of the demo
+    ResultsFile(results).append(lines)
+    session = make_session(dataset, TEST_SUBJECTS[0], known)
+    _write_csv(session, output / "session.csv")
+    segments = recognise_session(model, session, known)
+    return Findings(known, sorted(LEFT_OUT), test, predicted, session, segments, checkpoint)
+
+
+def _closed(
+    model: Otolith, learnt: Side, test: Side, known: list[str], provenance: Provenance, seed: int
+) -> tuple[list[Row], list[str]]:
+    """Known exercises, unseen people: our model reads words; controls learn from the people it was trained on."""
+    trained = np.flatnonzero(np.isin(learnt.subjects, model.meta["data"]["spar"]["train"]))
+    examples, queries = learnt.take(trained).of(known), test.of(known)
+    by_text = zero_shot(model, queries.vectors, known).argmax(axis=1)
+    predicted = [known[i] for i in by_text]
+    probe = Enrolment("ridge").fit(examples.features, list(examples.labels))
+    ours = {
+        "otolith-tiny": predicted,
+        "otolith-tiny+ridge": list(probe.predict(queries.features)),
+    }
+    return compare(
+        examples, queries, ours, known, dataset="spar", protocol="supervised", seed=seed, provenance=provenance
+    ), predicted
+
+
+def _by_words_alone(model: Otolith, test: Side, provenance: Provenance, seed: int) -> list[Row]:
+    """Exercises never trained on, told apart by their names alone."""
+    classes = sorted(LEFT_OUT)
+    queries = test.of(classes)
+    predicted = [classes[i] for i in zero_shot(model, queries.vectors, classes).argmax(axis=1)]
+    place: dict[str, Any] = {"dataset": "spar", "protocol": "zero-shot-closed", "seed": seed}
+    return score(queries, {"otolith-tiny": predicted}, classes, provenance=provenance, **place)
+
+
+def _enrolment(model: Otolith, learnt: Side, test: Side, provenance: Provenance, seed: int) -> list[Row]:
+    """Exercises never trained on, from k examples each of other people than those judged on."""
+    classes = sorted(LEFT_OUT)
+    pool, queries = learnt.of(classes), test.of(classes)
+    words = TextPrior.of(model, classes)
+    lines = []
+    for k in EXAMPLES:
+        for draw in range(DRAWS):
+            rng = np.random.default_rng([k, draw])
+            chosen = np.concatenate([rng.choice(np.flatnonzero(pool.labels == c), k, replace=False) for c in classes])
+            examples = pool.take(chosen)
+            plain = Enrolment("ridge").fit(examples.features, list(examples.labels))
+            prior = Enrolment("ridge").fit(examples.features, list(examples.labels), words)
+            ours = {
+                "otolith-tiny+ridge": list(plain.predict(queries.features)),
+                "otolith-tiny+ridge+words": list(prior.predict(queries.features)),
+            }
+            lines += compare(
+                examples,
+                queries,
+                ours,
+                classes,
+                dataset="spar",
+                protocol=f"enrol-k{k}",
+                fold=f"draw-{draw}",
+                seed=seed,
+                provenance=provenance,
+            )
+    return lines
+
+
+def make_session(dataset: Dataset, subject: str, activities: Sequence[str]) -> Recording:
+    """A subject's left-wrist recordings of some activities, one after the other, as one recording."""
+    parts = [dataset.read(int(i)) for i in np.flatnonzero(dataset.recordings["subject"] == subject)]
+    parts = [p for p in parts if p.annotations[0].activity in activities and p.channels[0].placement == "left wrist"]
+    notes, start = [], 0.0
+    for part in parts:
+        notes.append(Annotation(start, start + part.duration, part.annotations[0].activity))
+        start += part.duration
+    signal = np.concatenate([p.signal for p in parts])
+    return Recording(signal, parts[0].rate, parts[0].channels, subject, f"{subject}_session", tuple(notes))
+
+
+def recognise_session(model: Otolith, session: Recording, labels: Sequence[str]) -> list[Segment]:
+    """The session's timeline by text prompt."""
+    embedded = Recogniser(model).embed(session, step_seconds=0.5)
+    probabilities = zero_shot(model, embedded.vectors, labels)
+    return timeline(embedded.starts, embedded.seconds, probabilities, labels, minimum_seconds=2.0)
+
+
+def _write_csv(session: Recording, path: Path) -> None:
+    import pandas as pd
+
+    columns = {c.name: session.signal[:, i] for i, c in enumerate(session.channels)}
+    time = np.arange(len(session.signal)) / session.rate
+    with atomic_file(path) as temporary:
+        pd.DataFrame({"time": time, **columns}).to_csv(temporary, index=False, float_format="%.6g")

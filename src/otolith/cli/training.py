@@ -1,0 +1,127 @@
+"""`otolith pretrain` and `otolith align`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from otolith.types import ConfigError
+
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML with the run's configuration.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")]
+Data = Annotated[list[Path] | None, typer.Option("--data", "-d", help="Converted dataset; may be given several times.")]
+Size = Annotated[str | None, typer.Option("--size", help="Encoder: tiny, small or base.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="Optimiser steps.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and augmentation.")]
+Devices = Annotated[int | None, typer.Option("--devices", help="Processes or GPUs to train on (data-parallel).")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any other value: key=value, for example train.clip=0.5.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def pretrain(
+    output: Output,
+    data: Data = None,
+    config: Config = None,
+    size: Size = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    devices: Devices = None,
+    assign: Set = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Stage 1: learn from unlabelled recordings (masked patches and contrast)."""
+    from otolith.cli.config import build
+    from otolith.train.pretrain import PretrainConfig
+    from otolith.train.pretrain import pretrain as run
+
+    values = _compose(config, output, resume, assign, data=data, size=size, steps=steps, seed=seed, devices=devices)
+    _report(run(build(PretrainConfig, values), output, resume=resume), as_json)
+
+
+def align(
+    output: Output,
+    data: Data = None,
+    parent: Annotated[
+        Path | None, typer.Option("--from", help="Stage-1 checkpoint to start from; without it, from scratch.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Activities to learn, separated by commas; all by default.")
+    ] = None,
+    config: Config = None,
+    size: Size = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    devices: Devices = None,
+    assign: Set = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Stage 2: align motion with the words for it, from labelled recordings."""
+    from otolith.cli.config import build
+    from otolith.train.align import AlignConfig
+    from otolith.train.align import align as run
+
+    values = _compose(config, output, resume, assign, data=data, size=size, steps=steps, seed=seed, devices=devices)
+    if parent is not None:
+        values["parent"] = str(parent)
+    if labels is not None:
+        _section(values, "data")["labels"] = [label.strip() for label in labels.split(",")]
+    _report(run(build(AlignConfig, values), output, resume=resume), as_json)
+
+
+def _compose(config: Path | None, output: Path, resume: bool, assign: list[str] | None, **flags: Any) -> dict[str, Any]:
+    """The YAML (of the run that is resumed, if none is named), then `--size`, the flags, and `--set`."""
+    from otolith.cli.config import override, read_yaml
+
+    written = output / "config.yaml"
+    values = read_yaml(config) if config else read_yaml(written) if resume and written.exists() else {}
+    if flags["size"]:
+        values["model"] = _size(flags["size"])
+    if flags["data"]:
+        _section(values, "data")["datasets"] = [str(folder) for folder in flags["data"]]
+    for flag in ("steps", "devices"):
+        if flags[flag] is not None:
+            _section(values, "train")[flag] = flags[flag]
+    if flags["seed"] is not None:
+        values["seed"] = flags["seed"]
+    values = override(values, assign or [])
+    if not _section(values, "data").get("datasets"):
+        raise ConfigError(
+            "no data to train on: name a converted dataset with --data FOLDER, or data.datasets in --config"
+        )
+    return values
+
+
+def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The keys and values under a key, there for setting; an empty one is none."""
+    if values.get(name) is None:
+        values[name] = {}
+    if not isinstance(values[name], dict):
+        raise ConfigError(f"'{name}' must hold keys and values, not {values[name]!r}")
+    section: dict[str, Any] = values[name]
+    return section
+
+
+def _size(name: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from otolith.models.encoder import SIZES
+
+    if name not in SIZES:
+        raise ConfigError(f"there is no size '{name}': use {', '.join(SIZES)}")
+    return asdict(SIZES[name])
+
+
+def _report(best: Path, as_json: bool) -> None:
+    from otolith.models.io import read_checkpoint
+
+    meta = read_checkpoint(best).meta
+    if as_json:
+        typer.echo(json.dumps({"checkpoint": str(best), "step": meta["step"], "macro_f1": meta["score"]}))
+    else:
+        typer.echo(f"best checkpoint: {best} (step {meta['step']}, macro-F1 {meta['score']:.3f} on held-out subjects)")

@@ -1,0 +1,1 @@
+"""From raw archives to batches: channels, recordings, datasets on disk, windows, patches, loaders."""

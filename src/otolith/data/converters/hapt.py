@@ -1,0 +1,72 @@
+"""HAPT: raw phone recordings of six activities and six postural transitions (Reyes-Ortiz et al. 2016)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from otolith.data.converters.tables import find_folder, read_numbers
+from otolith.data.recording import Annotation, Recording
+from otolith.data.registry import DatasetCard
+from otolith.data.signal import scale_to_si
+from otolith.types import DataError
+
+_NAME = re.compile(r"acc_exp(\d+)_user(\d+)\.txt")
+_LABEL_COLUMNS = ("experiment", "user", "activity", "start", "end")
+
+
+def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
+    """One recording for each experiment; the rows that no label covers stay unannotated.
+
+    Raises:
+        DataError: A file is missing or damaged, or a label lies outside its recording.
+    """
+    folder = find_folder(raw_dir, ("RawData", f"{card.name}/RawData", "."), "acc_exp*_user*.txt", card.name)
+    labels = _labels(folder / "labels.txt", card)
+    named = [(path, _NAME.fullmatch(path.name)) for path in sorted(folder.glob("acc_exp*_user*.txt"))]
+    files = {(int(match[1]), int(match[2])): path for path, match in named if match}
+    for experiment, user in labels:
+        if (experiment, user) not in files:
+            raise DataError(
+                f"{folder / 'labels.txt'} labels experiment {experiment} of user {user}, but "
+                f"{folder / f'acc_exp{experiment:02d}_user{user:02d}.txt'} is missing: unpack the whole archive again"
+            )
+    for (experiment, user), path in files.items():
+        subject = f"user{user:02d}"
+        yield _recording(path, f"exp{experiment:02d}_{subject}", subject, labels.get((experiment, user), []), card)
+
+
+_Label = tuple[int, int, int, str]
+"""Line in labels.txt, first and last sample (from 1), activity."""
+
+
+def _labels(path: Path, card: DatasetCard) -> dict[tuple[int, int], list[_Label]]:
+    labels: dict[tuple[int, int], list[_Label]] = {}
+    rows = read_numbers(path, _LABEL_COLUMNS, delimiter=" ").astype(int).tolist()
+    for line, (experiment, user, activity, start, end) in enumerate(rows, start=1):
+        if str(activity) not in card.activities:
+            raise DataError(f"{path}, line {line}: activity {activity} is not one of 1 to {len(card.activities)}")
+        labels.setdefault((experiment, user), []).append((line, start, end, card.activities[str(activity)]))
+    return labels
+
+
+def _recording(path: Path, name: str, subject: str, labels: list[_Label], card: DatasetCard) -> Recording:
+    gyro_path = path.with_name(path.name.replace("acc_", "gyro_", 1))
+    acc = read_numbers(path, ("x", "y", "z"), delimiter=" ")
+    gyro = read_numbers(gyro_path, ("x", "y", "z"), delimiter=" ")
+    if len(acc) != len(gyro):
+        raise DataError(f"{gyro_path} has {len(gyro)} lines, but {path.name} has {len(acc)}: one of them is cut short")
+    annotations = []
+    for line, start, end, activity in labels:
+        if not 1 <= start <= end <= len(acc):
+            raise DataError(
+                f"{path.with_name('labels.txt')}, line {line}: samples {start} to {end} lie outside the "
+                f"{len(acc)} samples of {path.name}"
+            )
+        annotations.append(Annotation((start - 1) / card.rate, end / card.rate, activity))
+    # The archive's README states g and rad/s.
+    signal = scale_to_si(np.hstack([acc, gyro]), ["g"] * 3 + ["rad/s"] * 3)
+    return Recording(signal.astype(np.float32), card.rate, card.channels, subject, name, tuple(annotations))

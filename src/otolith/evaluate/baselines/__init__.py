@@ -1,0 +1,9 @@
+"""Controls: what simple methods reach on the same windows."""
+
+from __future__ import annotations
+
+from otolith.evaluate.baselines.nearest import NearestRawWindow
+from otolith.evaluate.baselines.protocol import Baseline, Majority
+from otolith.evaluate.baselines.statistics import LogisticOnStatistics, statistics
+
+__all__ = ["Baseline", "LogisticOnStatistics", "Majority", "NearestRawWindow", "statistics"]

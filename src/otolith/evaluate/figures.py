@@ -1,0 +1,311 @@
+"""Figures for papers and run folders: arrays in, a matplotlib figure out. No window system is touched."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from otolith.evaluate.palette import PALETTE, colours, ink
+from otolith.evaluate.signals import Span, Trace, envelope, line_name, panels
+from otolith.files import atomic_file
+from otolith.types import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "savefig.dpi": 150,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    # A label is text of the user's: a dollar sign in it is a dollar sign.
+    "text.parse_math": False,
+}
+
+
+def loss_curves(
+    history: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str = "step", y_label: str = "loss"
+) -> Figure:
+    """One line for each name in `history` (steps [N], values [N])."""
+    with _style():
+        figure, axes = _figure(6.4, 3.6)
+        for name, (steps, values) in history.items():
+            steps, values = np.asarray(steps), np.asarray(values)
+            axes.plot(steps, values, label=name, marker="o" if len(steps) < 12 else None, markersize=3)
+        axes.set(xlabel=x_label, ylabel=y_label)
+        _grid(axes)
+        if history:
+            figure.legend(loc="outside upper left", ncols=min(len(history), 4))
+        return figure
+
+
+def kshot_curves(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    intervals: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    y_label: str = "macro-F1",
+) -> Figure:
+    """Score against the number of examples a class.
+
+    Args:
+        curves: For each method, k [N] and score [N] (0 to 1).
+        intervals: For some methods, lower [N] and upper [N] ends, drawn as a band.
+        y_label: Name of the score.
+    """
+    with _style():
+        figure, axes = _figure(5.2, 3.8)
+        shades = colours(list(curves))
+        for name, (shots, values) in curves.items():
+            axes.plot(np.asarray(shots), np.asarray(values), marker="o", markersize=4, color=shades[name], label=name)
+            if intervals and name in intervals:
+                low, high = intervals[name]
+                axes.fill_between(np.asarray(shots), low, high, color=shades[name], alpha=0.15, linewidth=0)
+        ticks = sorted({float(k) for shots, _ in curves.values() for k in np.atleast_1d(np.asarray(shots))})
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(ticks, [f"{k:g}" for k in ticks])
+        axes.set_xticks([], minor=True)
+        axes.set(xlabel="examples for each activity", ylabel=y_label, ylim=(0, 1))
+        _grid(axes)
+        if curves:
+            figure.legend(loc="outside upper left", ncols=min(len(curves), 3))
+        return figure
+
+
+def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], other: str = "none of these") -> Figure:
+    """Heat map of counts, shaded by share of the true class.
+
+    Args:
+        matrix: [L, L], or [L, L + 1] as `metrics.confusion` gives it; an empty last column is left out.
+        classes: Names of the rows.
+        other: Heading of the last column.
+    """
+    counts, columns = trimmed(np.asarray(matrix), classes, other)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with _style():
+        size = 1.6 + 0.55 * len(columns)
+        figure, axes = _figure(size + 0.6, 1.3 + 0.45 * len(classes))
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if share[row, column] > 0.55 else "black"
+                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+        axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set(xlabel="predicted (number of windows; shade: share of the true activity)", ylabel="true")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        return figure
+
+
+def embedding_map(
+    points: ArrayLike, labels: Sequence[str], classes: Sequence[str] = (), axis: str = "component"
+) -> Figure:
+    """Scatter of `points` [N, 2], one colour and mark for each label.
+
+    Args:
+        points: [N, 2].
+        labels: [N].
+        classes: Labels in the order of their colours, so that several figures agree.
+        axis: What the axes are called, before their number.
+    """
+    points = np.asarray(points)
+    with _style():
+        figure, axes = _figure(6.4, 4.4)
+        names = np.asarray(labels)
+        for index, (label, colour) in enumerate(colours(labels, classes).items()):
+            mine = points[names == label]
+            mark = "osD^vPX*"[index % 8]
+            axes.scatter(mine[:, 0], mine[:, 1], s=12, c=colour, marker=mark, label=label, alpha=0.75, linewidths=0)
+        # Distances are what the map is about, so both axes have one scale.
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")
+        figure.legend(loc="outside right upper", markerscale=1.6)
+        return figure
+
+
+def bars(
+    values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]] | None = None, x_label: str = "macro-F1"
+) -> Figure:
+    """Horizontal bars from 0 to 1, the first on top, with whiskers where an interval is given."""
+    with _style():
+        figure, axes = _figure(6.4, 0.9 + 0.3 * len(values))
+        names = list(values)
+        axes.barh(range(len(names)), list(values.values()), color=PALETTE[0], height=0.62)
+        for place, name in enumerate(names):
+            low, high = (intervals or {}).get(name, (values[name], values[name]))
+            if high > low:
+                axes.plot([low, high], [place, place], color="black", linewidth=1.2)
+            axes.annotate(f"{values[name]:.3f}", (max(high, values[name]), place), (4, 0), textcoords="offset points",
+                          va="center", fontsize=8)  # fmt: skip
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set(xlabel=x_label, xlim=(0, 1.08))
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.tick_params(axis="y", length=0)
+        return figure
+
+
+def timeline(
+    time: ArrayLike,
+    signal: ArrayLike,
+    traces: Sequence[tuple[str, str]],
+    segments: Sequence[tuple[float, float, str, float] | Span],
+    truth: Sequence[tuple[float, float, str] | Span] | None = None,
+    classes: Sequence[str] = (),
+) -> Figure:
+    """The recognised activities as coloured bars, over the signal they come from.
+
+    Args:
+        time: Seconds [T].
+        signal: [T, C].
+        traces: Name and unit of each column; the axes of one sensor share a panel.
+        segments: Start and end in seconds, label, confidence (0 to 1; a pale bar is unsure).
+        truth: The true activities, drawn above.
+        classes: Labels in the order of their colours, so that several figures agree.
+    """
+    seconds, values = np.asarray(time, dtype=np.float64), np.asarray(signal)
+    named = [Trace(*trace) for trace in traces]
+    rows = {"true": [Span(*s) for s in truth]} if truth is not None else {}
+    rows["recognised"] = [Span(*s) for s in segments]
+    shades = colours([span.label for spans in rows.values() for span in spans], classes)
+    groups = panels(named)
+    with _style():
+        from matplotlib.figure import Figure
+
+        heights = [0.34 * len(rows), *[1.15] * len(groups)]
+        figure = Figure(figsize=(9.6, 0.9 + sum(heights) + 0.18 * len(heights)), layout="constrained")
+        all_axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        _label_rows(all_axes[0], rows, shades, seconds)
+        for axes, (heading, columns) in zip(all_axes[1:], groups.items(), strict=True):
+            _panel(axes, heading, columns, named, seconds, values)
+        all_axes[-1].set_xlabel("time (s)")
+        handles = [_patch(colour, label) for label, colour in shades.items()]
+        if handles:
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
+        return figure
+
+
+def save(figure: Figure, path: Path, data: Mapping[str, Any] | None = None, pdf: bool = False) -> None:
+    """Writes `path` (PNG), on request the PDF, and the plotted data beside it.
+
+    Args:
+        figure: The figure.
+        path: The PNG file; the others take its name with another ending.
+        data: Columns of one length become CSV, anything else JSON.
+        pdf: Whether to write the PDF as well.
+    """
+    with _style():
+        for target in [path.with_suffix(".png"), *([path.with_suffix(".pdf")] if pdf else [])]:
+            with atomic_file(target) as temporary:
+                figure.savefig(temporary, format=target.suffix[1:])
+    if data is not None:
+        _save_data(path, {name: np.asarray(values).tolist() for name, values in data.items()})
+
+
+def trimmed(matrix: NDArray[Any], classes: Sequence[str], other: str) -> tuple[NDArray[Any], list[str]]:
+    """A confusion matrix and the names of its columns, without an empty column of other predictions."""
+    rows, columns = matrix.shape
+    if rows != len(classes) or columns not in (rows, rows + 1):
+        raise ValueError(f"a matrix {list(matrix.shape)} does not belong to {len(classes)} classes")
+    if columns > rows and not matrix[:, -1].any():
+        matrix = matrix[:, :-1]
+    return matrix, [*classes, other][: matrix.shape[1]]
+
+
+def _save_data(path: Path, columns: dict[str, Any]) -> None:
+    flat = all(isinstance(v, list) and not any(isinstance(x, list) for x in v) for v in columns.values())
+    table = flat and len({len(v) for v in columns.values()}) == 1
+    with atomic_file(path.with_suffix(".csv" if table else ".json")) as temporary:
+        if table:
+            with temporary.open("w", newline="", encoding="utf-8") as handle:
+                writer = csv.writer(handle)
+                writer.writerow(columns)
+                writer.writerows(zip(*columns.values(), strict=True))
+        else:
+            temporary.write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")
+
+
+def _style() -> AbstractContextManager[None]:
+    try:
+        import matplotlib as mpl
+        from cycler import cycler
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "eval", "drawing figures") from error
+    style: dict[Any, Any] = {**_STYLE, "axes.prop_cycle": cycler(color=PALETTE)}
+    return mpl.rc_context(style)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _grid(axes: Axes) -> None:
+    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+
+
+def _patch(colour: str, label: str) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour, label=label)
+
+
+def _label_rows(
+    axes: Axes, rows: Mapping[str, Sequence[Span]], shades: Mapping[str, str], seconds: NDArray[np.float64]
+) -> None:
+    from matplotlib.textpath import TextPath
+
+    first, last = (float(seconds[0]), float(seconds[-1])) if len(seconds) else (0.0, 1.0)
+    # The axes take all of the figure's width but the row names and margins.
+    points = (axes.get_figure(root=True).get_figwidth() - 1.4) * 72  # type: ignore[union-attr]
+    for height, spans in enumerate(reversed(list(rows.values()))):
+        for start, end, label, confidence in spans:
+            colour, alpha = shades[label], 0.3 + 0.7 * min(max(confidence, 0.0), 1.0)
+            axes.barh(height, end - start, left=start, height=0.82, color=(colour, alpha),
+                      edgecolor="white", linewidth=0.8)  # fmt: skip
+            room = (end - start) / max(last - first, 1e-9) * points - 6
+            if label and TextPath((0, 0), label, size=7.5).get_extents().width < room:
+                paper = ink(colour) if alpha > 0.6 else "#000000"
+                axes.text((start + end) / 2, height, label, ha="center", va="center", fontsize=7.5, color=paper,
+                          clip_on=True)  # fmt: skip
+    axes.set_yticks(range(len(rows)), list(rows)[::-1])
+    axes.set(xlim=(first, last), ylim=(-0.5, len(rows) - 0.5))
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelbottom=False)
+
+
+def _panel(
+    axes: Axes,
+    heading: str,
+    columns: Sequence[int],
+    traces: Sequence[Trace],
+    seconds: NDArray[np.float64],
+    values: NDArray[Any],
+) -> None:
+    for place, column in enumerate(columns):
+        positions, kept = envelope(values[:, column], 1500)
+        times = seconds[positions.astype(int)]
+        axes.plot(times, kept, color=PALETTE[(0, 1, 2)[place % 3]], linewidth=0.7, label=line_name(traces[column]))
+    axes.set_title(heading)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1)
+    _grid(axes)

@@ -1,0 +1,1 @@
+"""Networks on tensors: the encoder, its heads, the text encoder and the label bank."""

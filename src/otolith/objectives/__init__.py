@@ -1,0 +1,1 @@
+"""Losses. They see tensors only: no model, no data set, no configuration."""

@@ -1,0 +1,1 @@
+"""From a recording to named activities: zero-shot, enrolled, with abstention, as a timeline."""

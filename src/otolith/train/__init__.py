@@ -1,0 +1,1 @@
+"""One engine for every stage; a stage is a Task."""

@@ -1,0 +1,73 @@
+"""The batch and the errors that every room shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PATCH_SAMPLES = 64
+"""Samples in a patch after resampling, whatever its duration and the sensor's rate."""
+
+MAX_CHANNELS = 52
+"""The most channels that one recording may have (the widest public set at hand has 45)."""
+
+
+class OtolithError(Exception):
+    """Bad input, said in one sentence: what, where, how to mend. The command exits with code 2."""
+
+
+class DataError(OtolithError):
+    """A recording, a file or a dataset that cannot be used as it is."""
+
+
+class UnitError(DataError):
+    """A unit that is unknown, missing, or physically implausible for its sensor."""
+
+
+class LeakError(DataError):
+    """A subject, a recording or a window is on both sides of a split."""
+
+
+class ConfigError(OtolithError):
+    """A configuration value or key that cannot be used."""
+
+
+class CheckpointError(OtolithError):
+    """A checkpoint that is damaged, foreign or of another version."""
+
+
+class MissingExtraError(OtolithError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs '{package}': install it with  pip install 'otolith[{extra}]'")
+
+
+@dataclass  # not frozen: the training engine converts its tensors in place of the fields
+class Batch:
+    """Windows cut into patches, padded to common sizes. B windows, P patches, C channels.
+
+    Values are in reference units (`Channel.reference`): acceleration in g, angular rate in rad/s,
+    magnetic field in 50 µT; so every channel is of order one, and the zero keeps its meaning.
+    """
+
+    patches: Tensor  # [B, P, 64, C] float32
+    patch_mask: Tensor  # [B, P] bool, True where valid
+    channel_mask: Tensor  # [B, C] bool, True where valid
+    channel_text: Tensor  # [B, C, E] float32, sentence embedding of each channel's description
+    patch_seconds: Tensor  # [B] float32, duration of one patch
+    augmented: Tensor | None = None  # [B, P, 64, C], a second view of the same windows
+    masked: Tensor | None = None  # [B, P, C] bool, True where the encoder must not look
+    label: Tensor | None = None  # [B] long, index into the task's labels; -1 is unlabelled
+    dataset: Tensor | None = None  # [B] long, index into the loader's datasets
+
+    def __len__(self) -> int:
+        return int(self.patches.shape[0])
+
+    def to(self, device: Any) -> Batch:
+        """The same batch with every tensor on `device`."""
+        tensors = {k: v for k, v in vars(self).items() if v is not None}
+        return replace(self, **{k: v.to(device, non_blocking=True) for k, v in tensors.items()})

@@ -1,0 +1,83 @@
+"""Writes the tables of README.md from the files under results/; `--check` only says whether they agree.
+
+python tools/readme_tables.py [--check]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = {
+    "supervised": "known exercises",
+    "zero-shot-closed": "new, by name alone",
+    "enrol-k1": "new, k = 1",
+    "enrol-k4": "new, k = 4",
+    "enrol-k16": "new, k = 16",
+}
+
+
+def demo(results: pd.DataFrame) -> str:
+    """Macro-F1 of each model (row) in each protocol (column): mean over draws, mean and range over seeds."""
+    rows = results[results["metric"] == "macro_f1"]
+    by_seed = rows.groupby(["model", "protocol", "seed"], sort=False)["value"].mean()
+    cells = by_seed.groupby(["model", "protocol"], sort=False).agg(["mean", "min", "max"])
+    lines = [
+        [f"`{model}`", *(_cell(cells.loc[(model, p)]) if (model, p) in cells.index else "" for p in DEMO)]
+        for model in rows["model"].unique()
+    ]
+    return markdown(["macro-F1, people not in training", *DEMO.values()], lines)
+
+
+def _cell(value: pd.Series) -> str:
+    mean, low, high = (f"{value[name]:.2f}" for name in ("mean", "min", "max"))
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
+def hapt(results: pd.DataFrame) -> str:
+    """Accuracy and macro-F1 with its interval, by dataset and model."""
+    lines = []
+    for (dataset, protocol, model), rows in results.groupby(["dataset", "protocol", "model"], sort=False):
+        value = rows.set_index("metric")["value"]
+        interval = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""
+        windows = str(rows["n"].iloc[0])
+        cells = [f"{value['accuracy']:.3f}", f"{value['macro_f1']:.3f}{interval}", windows]
+        lines.append([str(dataset), str(protocol), f"`{model}`", *cells])
+    return markdown(
+        ["dataset", "protocol", "model", "accuracy", "macro-F1 (95 % interval over people)", "windows"], lines
+    )
+
+
+def markdown(header: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
+    columns = list(zip(*lines, strict=True))
+    rule = ["---:" if any(cell[:1].isdigit() for cell in column) else "---" for column in columns]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *lines])
+
+
+def fill(text: str, name: str, table: str) -> str:
+    """`text` with the table between the marks of `name`."""
+    pattern = rf"(<!-- {name} table: begin -->\n).*?(<!-- {name} table: end -->)"
+    filled, count = re.subn(pattern, lambda m: m[1] + table + "\n" + m[2], text, flags=re.DOTALL)
+    if count != 1:
+        raise SystemExit(f"README.md has no place for the table '{name}'")
+    return filled
+
+
+def main() -> None:
+    """Fills in, or checks."""
+    readme = ROOT / "README.md"
+    old = new = readme.read_text(encoding="utf-8")
+    for name, make in {"demo": demo, "hapt": hapt}.items():
+        new = fill(new, name, make(pd.read_csv(ROOT / "results" / f"{name}.csv")))
+    if "--check" in sys.argv[1:]:
+        raise SystemExit(0 if new == old else "README.md and results/ disagree: run  python tools/readme_tables.py")
+    readme.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
