@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from otolith.files import atomic_file
@@ -55,16 +53,8 @@ def write_checkpoint(path: Path, meta: Mapping[str, Any], tensors: Mapping[str, 
     header = {_KEY: json.dumps({"version": CHECKPOINT_VERSION, **meta}, sort_keys=True)}
     plain = {k: v.detach().to("cpu").contiguous() for k, v in tensors.items()}
     with atomic_file(path) as temporary:
-        try:
-            save_file(plain, temporary, metadata=header)
-        except SafetensorError as error:
-            raise _system_error(error) from error
-
-
-def _system_error(error: SafetensorError) -> Exception:
-    """The error of the system behind one of safetensors, which gives its number in words only; else itself."""
-    number = re.search(r"os error (\d+)", str(error))
-    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
+        # Not `save_file`: newer safetensors write to a temporary file of their own, which a killed process leaves behind.
+        temporary.write_bytes(save(plain, metadata=header))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
