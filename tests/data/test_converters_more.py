@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archives import WRITERS
+from archives.motion import simulate
+from archives.utd_mhad import mat_file
 from otolith.data.channels import GRAVITY, NORMALISED
 from otolith.data.converters import convert
 from otolith.data.recording import Recording
 from otolith.types import DataError
 
-Writers = dict[str, Callable[[Path], None]]
 Archives = Callable[[str], Path | None]
-Motion = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,9 @@ Read = Callable[[str], dict[str, Recording]]
 
 
 @pytest.mark.parametrize("name", ["dsads", "wisdm", "tug", "utd_mhad"])
-def test_conversion_streams(name: str, tmp_path: Path, writers: Writers):
+def test_conversion_streams(name: str, tmp_path: Path):
     """The first recording is there before the files of the last one are read."""
-    writers[name](tmp_path)
+    WRITERS[name](tmp_path)
     last = max(path for path in tmp_path.rglob("*") if path.is_file())
     last.write_bytes(b"damaged")
     stream = convert(name, tmp_path)
@@ -41,9 +42,9 @@ def test_conversion_streams(name: str, tmp_path: Path, writers: Writers):
         list(stream)
 
 
-def test_dsads_segments_are_joined_in_order(recordings: Read, motion: Motion):
+def test_dsads_segments_are_joined_in_order(recordings: Read):
     recording = recordings("dsads")["a01_p2"]
-    acc, gyro = motion(300, 1, rate=25)
+    acc, gyro = simulate(300, 1, rate=25)
     assert recording.duration == 300 and recording.subject == "p2" and recording.annotations[0].activity == "sitting"
     np.testing.assert_allclose(recording.signal[:, 36:39], acc * GRAVITY, rtol=1e-4)
     np.testing.assert_allclose(recording.signal[:, 39:42], gyro, rtol=1e-4)
@@ -51,20 +52,20 @@ def test_dsads_segments_are_joined_in_order(recordings: Read, motion: Motion):
     assert {c.unit for c in recording.channels if c.sensor == "mag"} == {NORMALISED}
 
 
-def test_dsads_padding_is_left_out(recordings: Read, motion: Motion):
+def test_dsads_padding_is_left_out(recordings: Read):
     recording = recordings("dsads")["a05_p1"]
     assert recording.duration == recording.annotations[0].end == 240
-    np.testing.assert_allclose(recording.signal[:, :3], motion(300, 2, rate=25)[0][:6000] * GRAVITY, rtol=1e-4)
+    np.testing.assert_allclose(recording.signal[:, :3], simulate(300, 2, rate=25)[0][:6000] * GRAVITY, rtol=1e-4)
 
 
-def test_dsads_unknown_activity(tmp_path: Path, writers: Writers):
-    writers["dsads"](tmp_path)
+def test_dsads_unknown_activity(tmp_path: Path):
+    WRITERS["dsads"](tmp_path)
     (tmp_path / "data/a05").rename(tmp_path / "data/a20")
     with pytest.raises(DataError, match="a20/p1 is not of 'dsads': expected a01 to a19"):
         list(convert("dsads", tmp_path))
 
 
-def test_wisdm_merges_what_both_sensors_cover(recordings: Read, motion: Motion):
+def test_wisdm_merges_what_both_sensors_cover(recordings: Read):
     found = recordings("wisdm")
     assert set(found) == {
         *(f"{s}_{d}_{a}" for s in (1600, 1601) for d in ("phone", "watch") for a in ("walking", "sitting")),
@@ -73,7 +74,7 @@ def test_wisdm_merges_what_both_sensors_cover(recordings: Read, motion: Motion):
     recording = found["1600_phone_walking"]
     assert {c.placement for c in recording.channels} == {"front trouser pocket"}
     # The grid starts with the gyroscope, 30 ms after the accelerometer, and both are linear between their samples.
-    acc, gyro = motion(30, 1601, rate=20)
+    acc, gyro = simulate(30, 1601, rate=20)
     own = np.arange(len(acc)) * 0.050354004
     grid = np.arange(len(recording.signal)) / 20
     assert own[-1] - 0.03 - 0.05 < grid[-1] <= own[-1] - 0.03
@@ -94,29 +95,29 @@ def test_wisdm_long_gap_parts_recordings_and_short_one_is_missing(recordings: Re
     assert not np.isnan(second.signal).any()
 
 
-def test_wisdm_line_end_is_optional(tmp_path: Path, writers: Writers, recordings: Read):
-    writers["wisdm"](tmp_path)
+def test_wisdm_line_end_is_optional(tmp_path: Path, recordings: Read):
+    WRITERS["wisdm"](tmp_path)
     for path in tmp_path.rglob("*phone.txt"):
         path.write_bytes(path.read_bytes().replace(b";\n", b"\r\n"))
     for recording in convert("wisdm", tmp_path):
         np.testing.assert_array_equal(recording.signal, recordings("wisdm")[recording.name].signal)
 
 
-def test_wisdm_mark_within_a_line_is_damage(tmp_path: Path, writers: Writers):
-    writers["wisdm"](tmp_path)
+def test_wisdm_mark_within_a_line_is_damage(tmp_path: Path):
+    WRITERS["wisdm"](tmp_path)
     path = next(tmp_path.rglob("data_1600_accel_phone.txt"))
     path.write_text(path.read_text().replace("1600,A,252", "1600,A,2;52", 1))
     with pytest.raises(DataError, match=r"line 1: '2;52\d+' is not a number"):
         list(convert("wisdm", tmp_path))
 
 
-def test_tug_clock_is_even_although_samples_arrive_in_batches(recordings: Read, motion: Motion):
+def test_tug_clock_is_even_although_samples_arrive_in_batches(recordings: Read):
     """A signal placed by the timestamps would stand still and jump; by the sensor's clock it is what was felt."""
     found = recordings("tug")
     assert len(found) == 6
     for name, rate in (("s01_02_sp", 102.44), ("s01_02_sw", 104.28)):
         recording = found[name]
-        acc, _ = motion(12, 1, rate=rate)
+        acc, _ = simulate(12, 1, rate=rate)
         assert recording.duration == pytest.approx(len(acc) / rate, abs=0.03)
         # Band-limited resampling keeps the slow part of the signal.
         slow = np.ones(25) / 25
@@ -137,17 +138,17 @@ def test_tug_labels_cover_the_execution(recordings: Read):
         assert other.end - other.start == pytest.approx(12 / 7, abs=0.02)
 
 
-def test_tug_accepts_the_name_of_its_repository(tmp_path: Path, writers: Writers):
-    writers["tug"](tmp_path / "sp_sw_har")
+def test_tug_accepts_the_name_of_its_repository(tmp_path: Path):
+    WRITERS["tug"](tmp_path / "sp_sw_har")
     assert len(list(convert("tug", tmp_path))) == 6
 
 
-def test_utd_mhad_placement_follows_the_action(recordings: Read, motion: Motion):
+def test_utd_mhad_placement_follows_the_action(recordings: Read):
     found = recordings("utd_mhad")
     assert {name: r.channels[0].placement for name, r in found.items()} == {
         "a01_s1_t1": "right wrist", "a01_s1_t2": "right wrist", "a21_s2_t1": "right wrist",
         "a22_s2_t1": "right thigh", "a27_s1_t4": "right thigh"}  # fmt: skip
-    acc, gyro = motion(6, 2)
+    acc, gyro = simulate(6, 2)
     np.testing.assert_allclose(found["a21_s2_t1"].signal, np.hstack([acc * GRAVITY, gyro]), rtol=1e-5, atol=1e-6)
     assert found["a27_s1_t4"].annotations[0].activity == "squat"
 
@@ -156,40 +157,40 @@ UTD_FILE = "a21_s2_t1_inertial.mat"
 
 
 @pytest.mark.parametrize("part", [0, 100, 135, 140, 300, -1])
-def test_utd_mhad_cut_off_file(part: int, tmp_path: Path, writers: Writers):
-    writers["utd_mhad"](tmp_path)
+def test_utd_mhad_cut_off_file(part: int, tmp_path: Path):
+    WRITERS["utd_mhad"](tmp_path)
     path = tmp_path / "Inertial" / UTD_FILE
     path.write_bytes(path.read_bytes()[:part])
     with pytest.raises(DataError, match=f"{re.escape(UTD_FILE)} is not a MATLAB file as published"):
         list(convert("utd_mhad", tmp_path))
 
 
-def test_utd_mhad_other_content(tmp_path: Path, writers: Writers, mat: Callable[..., bytes]):
+def test_utd_mhad_other_content(tmp_path: Path):
     good = np.ones((20, 6))
     others = [
-        mat(good[:, :5]),
-        mat(good, name=b"d_skel"),
-        b"MATLAB 7.3" + mat(good)[10:],
-        mat(good).replace(b"IM", b"MI"),
+        mat_file(good[:, :5]),
+        mat_file(good, name=b"d_skel"),
+        b"MATLAB 7.3" + mat_file(good)[10:],
+        mat_file(good).replace(b"IM", b"MI"),
     ]
     bomb = zlib.compress(bytes(100 << 20))
-    others.append(mat(good)[:132] + len(bomb).to_bytes(4, "little") + bomb)
+    others.append(mat_file(good)[:132] + len(bomb).to_bytes(4, "little") + bomb)
     for content in others:
-        writers["utd_mhad"](folder := tmp_path / str(len(list(tmp_path.iterdir()))))
+        WRITERS["utd_mhad"](folder := tmp_path / str(len(list(tmp_path.iterdir()))))
         (folder / "Inertial" / UTD_FILE).write_bytes(content)
         with pytest.raises(DataError, match="is not a MATLAB file as published"):
             list(convert("utd_mhad", folder))
 
 
-def test_utd_mhad_not_a_number(tmp_path: Path, writers: Writers, mat: Callable[..., bytes]):
-    writers["utd_mhad"](tmp_path)
-    (tmp_path / "Inertial" / UTD_FILE).write_bytes(mat(np.full((20, 6), np.nan)))
+def test_utd_mhad_not_a_number(tmp_path: Path):
+    WRITERS["utd_mhad"](tmp_path)
+    (tmp_path / "Inertial" / UTD_FILE).write_bytes(mat_file(np.full((20, 6), np.nan)))
     with pytest.raises(DataError, match="d_iner has values that are not numbers"):
         list(convert("utd_mhad", tmp_path))
 
 
-def test_utd_mhad_unknown_action(tmp_path: Path, writers: Writers):
-    writers["utd_mhad"](tmp_path)
+def test_utd_mhad_unknown_action(tmp_path: Path):
+    WRITERS["utd_mhad"](tmp_path)
     (tmp_path / "Inertial" / UTD_FILE).rename(tmp_path / "Inertial" / "a28_s2_t1_inertial.mat")
     with pytest.raises(DataError, match=r"a28_s2_t1_inertial.mat is not of 'utd_mhad': actions are a1 to a27"):
         list(convert("utd_mhad", tmp_path))

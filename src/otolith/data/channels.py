@@ -34,6 +34,8 @@ SENSORS: dict[str, Sensor] = {
     "heart_rate": Sensor("heart rate", "bpm", 100.0, 300.0),
     "ecg": Sensor("electrocardiogram", "mV", 1.0, 100.0),
     "temperature": Sensor("temperature", "degC", 30.0, 100.0),
+    # Of a skeleton's joint; the joint is the channel's placement, the camera its device.
+    "position": Sensor("position", "m", 1.0, 20.0),
 }
 
 NORMALISED = "normalised"
@@ -59,6 +61,9 @@ _TO_SI: dict[str, tuple[str, float]] = {
     "mV": ("mV", 1.0),
     "V": ("mV", 1000.0),
     "degC": ("degC", 1.0),
+    "m": ("m", 1.0),
+    "mm": ("m", 1e-3),
+    "cm": ("m", 0.01),
     NORMALISED: (NORMALISED, 1.0),
 }
 
@@ -183,6 +188,14 @@ def triad(
     return x, y, z
 
 
+def six_axes(placement: str, device: str, prefix: str = "") -> tuple[Channel, ...]:
+    """Accelerometer with gravity and gyroscope of one device, in this order."""
+    return (
+        *triad("acc", placement, device=device, gravity=True, prefix=prefix),
+        *triad("gyro", placement, device=device, prefix=prefix),
+    )
+
+
 def triads(channels: Iterable[Channel]) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
     """Three-axis sensors by the rigid body that carries them.
 
@@ -192,7 +205,7 @@ def triads(channels: Iterable[Channel]) -> dict[tuple[str, str], list[tuple[int,
     """
     columns: dict[tuple[str, str, str, str], dict[str, int]] = {}
     for index, channel in enumerate(channels):
-        if channel.axis and channel.frame == "sensor" and channel.sensor != "orientation":
+        if channel.axis and channel.frame == "sensor" and channel.sensor not in ("orientation", "position"):
             stem = channel.name.removesuffix(channel.axis)
             key = (channel.placement, channel.device, channel.sensor, stem)
             columns.setdefault(key, {})[channel.axis] = index

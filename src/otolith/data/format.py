@@ -1,7 +1,7 @@
 """Format version 1 of a dataset on disk: its tables, its description and its content hash.
 
     dataset.json          name, licence, citation, sources, channel layouts, activities, rates, counts, content hash
-    recordings.parquet    one row a recording: name, subject, rate, layout, shard, start, rows
+    recordings.parquet    one row a recording: name, subject, session, offset_s, rate, layout, shard, start, rows
     annotations.parquet   recording (row number), start_s, end_s, activity
     signals/0-0.npy       <layout>-<shard>: float32 [rows, C] in SI, recordings one after another
 
@@ -31,6 +31,8 @@ RECORDINGS = pa.schema(
     [
         ("name", pa.string()),
         ("subject", pa.string()),
+        ("session", pa.string()),
+        ("offset_s", pa.float64()),
         ("rate", pa.float64()),
         ("layout", pa.int64()),
         ("shard", pa.int64()),
@@ -82,7 +84,10 @@ def content_sha256(
     """Hash of the content, in this order; where a signal lies among the shards is no part of it."""
     content = hashlib.sha256(json.dumps(layouts, sort_keys=True).encode())
     for row in rows:
-        content.update(json.dumps([row[k] for k in ("name", "subject", "rate", "layout", "rows")]).encode())
+        together = [row["session"], row["offset_s"]] if row["session"] else []  # the lone ones keep their older hash
+        content.update(
+            json.dumps([*(row[k] for k in ("name", "subject", "rate", "layout", "rows")), *together]).encode()
+        )
     for note in notes:
         content.update(json.dumps([note[k] for k in ANNOTATIONS.names]).encode())
     content.update(signals)

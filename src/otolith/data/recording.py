@@ -34,6 +34,9 @@ class Recording:
         subject: Who wore it; splits are by subject.
         name: Unique within the dataset.
         annotations: Activities in seconds; they do not overlap.
+        session: Recordings of one person at one time, each on its own clock (watch and camera, accelerometer at 100 Hz
+            and heart rate at 9 Hz), name the same session; empty where there is only this one.
+        offset: Seconds from the beginning of the session to the first sample.
     """
 
     signal: NDArray[np.float32]
@@ -42,6 +45,8 @@ class Recording:
     subject: str
     name: str
     annotations: tuple[Annotation, ...] = ()
+    session: str = ""
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         where = f"recording '{self.name}'"
@@ -57,13 +62,16 @@ class Recording:
             )
         if columns != len(self.channels):
             raise DataError(f"{where}: {columns} columns but {len(self.channels)} channels, describe each column")
-        if not 1 <= columns <= MAX_CHANNELS:
+        worn = sum(channel.sensor != "position" for channel in self.channels)  # a skeleton may have more
+        if columns < 1 or worn > MAX_CHANNELS:
             raise DataError(f"{where}: {columns} channels, but 1 to {MAX_CHANNELS} can be used; choose fewer")
         twice = [name for name, count in Counter(c.name for c in self.channels).items() if count > 1]
         if twice:
             raise DataError(f"{where}: channel '{twice[0]}' occurs twice; give each channel its own name")
         if not (np.isfinite(self.rate) and 1 <= self.rate <= 10_000):
             raise DataError(f"{where}: a rate of {self.rate} Hz is not plausible, give samples per second (1 to 10000)")
+        if not np.isfinite(self.offset) or (self.offset and not self.session):
+            raise DataError(f"{where}: an offset of {self.offset} s needs a session in which it is counted")
         if np.isinf(self.signal).any():
             raise DataError(
                 f"{where}: infinite values in channel '{self._first(np.isinf(self.signal))}'; "

@@ -105,6 +105,8 @@ class DatasetWriter:
         row = {
             "name": recording.name,
             "subject": recording.subject,
+            "session": recording.session,
+            "offset_s": float(recording.offset),
             "rate": float(recording.rate),
             "layout": layout,
             "shard": number,
@@ -185,7 +187,7 @@ class Dataset:
     Attributes:
         path: The dataset's folder.
         info: What `dataset.json` says.
-        recordings: One row a recording: name, subject, rate, layout, shard, start, rows.
+        recordings: One row a recording: name, subject, session, offset_s, rate, layout, shard, start, rows.
         annotations: One row an activity: recording (row number), start_s, end_s, activity.
         layouts: The distinct sets of channels.
     """
@@ -265,6 +267,8 @@ class Dataset:
             str(row["subject"]),
             str(row["name"]),
             annotations,
+            str(row["session"]),
+            float(row["offset_s"]),
         )
 
     def gather(

@@ -78,10 +78,11 @@ def index_windows(
         seconds: Window duration.
         step: Seconds from one start to the next.
         purity: Share of the window that one activity must cover for the window to carry its label.
-        view: Channels in which a missing sample matters; None takes all.
+        view: Channels in which a missing sample matters; None takes all. Recordings of which it keeps nothing (a
+            skeleton beside the sensors) have no windows.
 
     Raises:
-        ConfigError: A duration is not positive.
+        ConfigError: A duration is not positive, or the view keeps nothing of any recording.
         DataError: No recording is as long as one window.
     """
     if not (seconds > 0 and step > 0 and 0 < purity <= 1):
@@ -93,7 +94,12 @@ def index_windows(
     for row, begin, end, activity in dataset.annotations.itertuples(index=False, name=None):
         notes.setdefault(row, []).append(Annotation(begin, end, resolve(activity)))
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[np.str_]]] = []
+    seen = [view is None or any(map(view.keeps, dataset.channels(row))) for row in range(len(dataset))]
+    if view is not None and not any(seen):
+        view.columns(dataset.channels(0))  # says what is wanted and what is there
     for row, rate in enumerate(dataset.recordings["rate"]):
+        if not seen[row]:
+            continue
         length = round(seconds * rate)
         signal = dataset.signal(row)
         if view is not None:

@@ -53,7 +53,7 @@ def write_checkpoint(path: Path, meta: Mapping[str, Any], tensors: Mapping[str, 
     header = {_KEY: json.dumps({"version": CHECKPOINT_VERSION, **meta}, sort_keys=True)}
     plain = {k: v.detach().to("cpu").contiguous() for k, v in tensors.items()}
     with atomic_file(path) as temporary:
-        # Not `save_file`: newer safetensors write to a temporary file of their own, which a killed process leaves behind.
+        # Not `save_file`, which writes to a temporary file of its own first; a killed process would leave that behind.
         temporary.write_bytes(save(plain, metadata=header))
 
 

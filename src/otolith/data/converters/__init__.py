@@ -1,18 +1,26 @@
-"""From the authors' archives to recordings: one module for each dataset."""
+"""From the authors' archives to recordings: one module for each dataset.
+
+A module has one function, `parts(raw_dir, card)`. A part is a call without arguments that reads a few files and gives
+the recordings in them; it can be pickled, so parts can be read one after another, side by side, or on other machines.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 from otolith.data.recording import Recording
 from otolith.data.registry import card
 from otolith.types import DataError
 
+Part = Callable[[], Iterable[Recording]]
+"""Reads some files of an archive and gives the recordings in them."""
 
-def convert(name: str, raw_dir: Path | None = None) -> Iterator[Recording]:
-    """The recordings of one dataset, in SI and always in the same order.
+
+def parts(name: str, raw_dir: Path | None = None) -> list[Part]:
+    """What an archive is read in: usually the files of one trial or one subject, in a fixed order.
 
     Args:
         name: A name in the registry, for example `hapt`.
@@ -27,5 +35,12 @@ def convert(name: str, raw_dir: Path | None = None) -> Iterator[Recording]:
     if raw_dir is None and not wanted.package:
         raise DataError(f"dataset '{name}' is not part of an installed package: say in which folder its archive lies")
     module = import_module(f"{__name__}.{wanted.converter}")
-    recordings: Iterator[Recording] = module.convert(raw_dir, wanted)
-    return recordings
+    return list(module.parts(raw_dir, wanted))
+
+
+def convert(name: str, raw_dir: Path | None = None) -> Iterator[Recording]:
+    """The recordings of one dataset, in SI and always in the same order.
+
+    Args and errors as of `parts`.
+    """
+    return chain.from_iterable(part() for part in parts(name, raw_dir))

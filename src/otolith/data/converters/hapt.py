@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from otolith.data.card import DatasetCard
+from otolith.data.converters import Part
 from otolith.data.converters.tables import find_folder, read_numbers
 from otolith.data.recording import Annotation, Recording
-from otolith.data.registry import DatasetCard
 from otolith.data.signal import scale_to_si
 from otolith.types import DataError
 
@@ -18,7 +20,7 @@ _NAME = re.compile(r"acc_exp(\d+)_user(\d+)\.txt")
 _LABEL_COLUMNS = ("experiment", "user", "activity", "start", "end")
 
 
-def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
+def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     """One recording for each experiment; the rows that no label covers stay unannotated.
 
     Raises:
@@ -36,7 +38,7 @@ def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
             )
     for (experiment, user), path in files.items():
         subject = f"user{user:02d}"
-        yield _recording(path, f"exp{experiment:02d}_{subject}", subject, labels.get((experiment, user), []), card)
+        yield partial(_read, path, f"exp{experiment:02d}_{subject}", subject, labels.get((experiment, user), []), card)
 
 
 _Label = tuple[int, int, int, str]
@@ -53,7 +55,7 @@ def _labels(path: Path, card: DatasetCard) -> dict[tuple[int, int], list[_Label]
     return labels
 
 
-def _recording(path: Path, name: str, subject: str, labels: list[_Label], card: DatasetCard) -> Recording:
+def _read(path: Path, name: str, subject: str, labels: list[_Label], card: DatasetCard) -> list[Recording]:
     gyro_path = path.with_name(path.name.replace("acc_", "gyro_", 1))
     acc = read_numbers(path, ("x", "y", "z"), delimiter=" ")
     gyro = read_numbers(gyro_path, ("x", "y", "z"), delimiter=" ")
@@ -69,4 +71,4 @@ def _recording(path: Path, name: str, subject: str, labels: list[_Label], card: 
         annotations.append(Annotation((start - 1) / card.rate, end / card.rate, activity))
     # The archive's README states g and rad/s.
     signal = scale_to_si(np.hstack([acc, gyro]), ["g"] * 3 + ["rad/s"] * 3)
-    return Recording(signal.astype(np.float32), card.rate, card.channels, subject, name, tuple(annotations))
+    return [Recording(signal.astype(np.float32), card.rate, card.channels, subject, name, tuple(annotations))]

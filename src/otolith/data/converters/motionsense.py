@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from otolith.data.card import DatasetCard
+from otolith.data.converters import Part
 from otolith.data.converters.tables import find_folder, read_numbers
 from otolith.data.recording import Annotation, Recording
-from otolith.data.registry import DatasetCard
 from otolith.data.signal import add_gravity, from_core_motion, scale_to_si
 from otolith.types import DataError
 
@@ -26,7 +28,7 @@ _SUBJECT = re.compile(r"sub_(\d+)\.csv")
 _NESTING = ("", "A_DeviceMotion_data", "A_DeviceMotion_data/A_DeviceMotion_data")
 
 
-def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
+def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     """One recording for each trial of each subject, annotated as a whole.
 
     Raises:
@@ -39,10 +41,13 @@ def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
     for (code, trial), files in sorted(trials.items()):
         for subject in subjects:
             path = files.get(subject, folder / f"{code}_{trial}" / f"sub_{subject}.csv")
-            signal = _signal(read_numbers(path, _COLUMNS, header=True)).astype(np.float32)
-            whole = Annotation(0.0, len(signal) / card.rate, card.activities[code])
-            name = f"{code}_{trial}_sub_{subject}"
-            yield Recording(signal, card.rate, card.channels, f"sub_{subject}", name, (whole,))
+            yield partial(_read, path, code, f"sub_{subject}", f"{code}_{trial}_sub_{subject}", card)
+
+
+def _read(path: Path, code: str, subject: str, name: str, card: DatasetCard) -> list[Recording]:
+    signal = _signal(read_numbers(path, _COLUMNS, header=True)).astype(np.float32)
+    whole = Annotation(0.0, len(signal) / card.rate, card.activities[code])
+    return [Recording(signal, card.rate, card.channels, subject, name, (whole,))]
 
 
 def _trials(folder: Path, card: DatasetCard) -> dict[tuple[str, int], dict[int, Path]]:

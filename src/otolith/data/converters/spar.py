@@ -7,14 +7,16 @@ import hashlib
 import io
 import pickle
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from otolith.data.card import DatasetCard
+from otolith.data.converters import Part
 from otolith.data.recording import Annotation, Recording
-from otolith.data.registry import DatasetCard
 from otolith.data.signal import from_core_motion, scale_to_si
 from otolith.types import DataError, MissingExtraError
 
@@ -23,14 +25,17 @@ _COLUMNS = ["ax", "ay", "az", "wx", "wy", "wz"]
 _SIDES = {0: "left", 1: "right"}
 
 
-def convert(raw_dir: Path | None, card: DatasetCard) -> Iterator[Recording]:
-    """One recording for each subject, exercise and side: about 20 repetitions, annotated as a whole.
+def parts(raw_dir: Path | None, card: DatasetCard) -> list[Part]:
+    """One file with a recording for each subject, exercise and side: about 20 repetitions, annotated as a whole.
 
     Raises:
         DataError: The file is not the published one.
         MissingExtraError: `raw_dir` does not hold the file and `seglearn` is not installed.
     """
-    path = _locate(raw_dir, card)
+    return [partial(_recordings, _locate(raw_dir, card), card)]
+
+
+def _recordings(path: Path, card: DatasetCard) -> Iterator[Recording]:
     data = _read(path, card.sources[0].sha256)
     if data["X_labels"] != _COLUMNS or set(data["y_labels"]) != set(card.activities):
         raise DataError(f"{path} has other columns or exercises than the published file: install seglearn again")

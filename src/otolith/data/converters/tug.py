@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from otolith.data.card import DatasetCard
+from otolith.data.converters import Part
 from otolith.data.converters.tables import find_folder, read_columns
 from otolith.data.recording import Annotation, Recording
-from otolith.data.registry import DatasetCard
 from otolith.data.signal import resample
 from otolith.types import DataError
 
@@ -25,7 +27,7 @@ _NATIVE_RATES = (90.0, 115.0)
 _STRAY_SECONDS = 0.25
 
 
-def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
+def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     """One recording for each execution and device; the clocks of the two devices agree only to tens of milliseconds.
 
     Raises:
@@ -37,13 +39,16 @@ def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
     executions = sorted({(match[1], match[2]) for match in matches if match})
     for subject, execution in executions:
         for code, words in _DEVICES.items():
-            name = f"{subject}_{execution}_{code}"
-            channels = tuple(channel for channel in card.channels if channel.device == words)
-            signal, annotations = _read(folder / subject / f"{name}.csv", card)
-            yield Recording(signal, card.rate, channels, subject, name, annotations)
+            yield partial(_read, folder / subject / f"{subject}_{execution}_{code}.csv", subject, words, card)
 
 
-def _read(path: Path, card: DatasetCard) -> tuple[NDArray[np.float32], tuple[Annotation, ...]]:
+def _read(path: Path, subject: str, device: str, card: DatasetCard) -> list[Recording]:
+    channels = tuple(channel for channel in card.channels if channel.device == device)
+    signal, annotations = _signal(path, card)
+    return [Recording(signal, card.rate, channels, subject, path.stem, annotations)]
+
+
+def _signal(path: Path, card: DatasetCard) -> tuple[NDArray[np.float32], tuple[Annotation, ...]]:
     columns = read_columns(path, _KINDS, header=True)
     labels = columns["label"]
     unknown = [label for label in dict.fromkeys(labels.tolist()) if label not in card.activities]

@@ -6,14 +6,16 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from otolith.data.card import DatasetCard
+from otolith.data.converters import Part
 from otolith.data.converters.tables import find_folder
 from otolith.data.recording import Annotation, Recording
-from otolith.data.registry import DatasetCard
 from otolith.data.signal import scale_to_si
 from otolith.types import DataError
 
@@ -33,7 +35,7 @@ _NAME = b"\1\0\0\0\6\0\0\0d_iner\0\0"
 _MAX_BYTES = 1 << 20  # the longest trial has 16 kB
 
 
-def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
+def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     """One recording for each trial, annotated as a whole.
 
     Raises:
@@ -48,14 +50,17 @@ def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
             raise DataError(f"{path} is not of '{card.name}': actions are a1 to a{len(card.activities)}")
         trials[int(match[1]), int(match[2]), int(match[3])] = path
     for (action, person, trial), path in sorted(trials.items()):
-        placement = "right thigh" if action >= _FIRST_ON_THIGH else "right wrist"
-        channels = tuple(channel for channel in card.channels if channel.placement == placement)
-        # The authors give g and deg/s. The numbers agree: before an action |acc| has a median of 1.04, and the values
-        # are cut off at 8.000 and 1000.5, the ends of the ranges of 8 g and 1000 deg/s.
-        signal = scale_to_si(_read(path), ["g"] * 3 + ["deg/s"] * 3).astype(np.float32)
-        whole = Annotation(0.0, len(signal) / card.rate, card.activities[str(action)])
-        name = f"a{action:02d}_s{person}_t{trial}"
-        yield Recording(signal, card.rate, channels, f"s{person}", name, (whole,))
+        yield partial(_trial, path, action, f"s{person}", f"a{action:02d}_s{person}_t{trial}", card)
+
+
+def _trial(path: Path, action: int, subject: str, name: str, card: DatasetCard) -> list[Recording]:
+    placement = "right thigh" if action >= _FIRST_ON_THIGH else "right wrist"
+    channels = tuple(channel for channel in card.channels if channel.placement == placement)
+    # The authors give g and deg/s. The numbers agree: before an action |acc| has a median of 1.04, and the values
+    # are cut off at 8.000 and 1000.5, the ends of the ranges of 8 g and 1000 deg/s.
+    signal = scale_to_si(_read(path), ["g"] * 3 + ["deg/s"] * 3).astype(np.float32)
+    whole = Annotation(0.0, len(signal) / card.rate, card.activities[str(action)])
+    return [Recording(signal, card.rate, channels, subject, name, (whole,))]
 
 
 def _read(path: Path) -> NDArray[np.float64]:

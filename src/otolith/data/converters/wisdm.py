@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from otolith.data.card import DatasetCard
+from otolith.data.converters import Part
 from otolith.data.converters.tables import find_folder, read_columns
 from otolith.data.recording import Annotation, Recording
-from otolith.data.registry import DatasetCard
 from otolith.data.signal import merge_streams
 from otolith.types import DataError
 
@@ -41,7 +43,7 @@ class _Stream(NamedTuple):
     values: NDArray[np.float64]
 
 
-def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
+def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     """One recording for each subject, device and activity, over the time that both of the device's sensors cover.
 
     A file holds the activities in alphabetical order, not in that of the day: each is a stretch of its own.
@@ -51,20 +53,24 @@ def convert(raw_dir: Path, card: DatasetCard) -> Iterator[Recording]:
     """
     bases = (".", "wisdm-dataset", card.name, f"{card.name}/wisdm-dataset")
     folder = find_folder(raw_dir, [f"{base}/raw" for base in bases], "*/*/data_*.txt", card.name)
-    for device, words in _DEVICES.items():
-        channels = tuple(channel for channel in card.channels if channel.device == words)
+    for device in _DEVICES:
         for subject in _subjects(folder / device):
             paths = [folder / device / sensor / f"data_{subject}_{sensor}_{device}.txt" for sensor in _SENSORS]
-            acc, gyro = (_streams(path, subject, card) for path in paths)
-            shared = False
-            for code, activity in card.activities.items():
-                for number, signal in enumerate(_stretches(acc.get(code), gyro.get(code), card.rate), start=1):
-                    shared = True
-                    name = f"{subject}_{device}_{activity.replace(' ', '_')}" + (f"_{number}" if number > 1 else "")
-                    whole = Annotation(0.0, len(signal) / card.rate, activity)
-                    yield Recording(signal, card.rate, channels, str(subject), name, (whole,))
-            if not shared:
-                raise DataError(f"{paths[0]} and {paths[1]} share no time: one of them belongs to another recording")
+            yield partial(_read, paths, device, subject, card)
+
+
+def _read(paths: list[Path], device: str, subject: int, card: DatasetCard) -> Iterator[Recording]:
+    channels = tuple(channel for channel in card.channels if channel.device == _DEVICES[device])
+    acc, gyro = (_streams(path, subject, card) for path in paths)
+    shared = False
+    for code, activity in card.activities.items():
+        for number, signal in enumerate(_stretches(acc.get(code), gyro.get(code), card.rate), start=1):
+            shared = True
+            name = f"{subject}_{device}_{activity.replace(' ', '_')}" + (f"_{number}" if number > 1 else "")
+            whole = Annotation(0.0, len(signal) / card.rate, activity)
+            yield Recording(signal, card.rate, channels, str(subject), name, (whole,))
+    if not shared:
+        raise DataError(f"{paths[0]} and {paths[1]} share no time: one of them belongs to another recording")
 
 
 def _subjects(folder: Path) -> list[int]:

@@ -1,0 +1,1 @@
+"""One module for each public dataset, each with its `CARD`: data, not code."""
