@@ -52,6 +52,26 @@ def test_sources_are_official_addresses_with_whole_checksums(about: DatasetCard)
 
 
 @CARD
+def test_there_is_a_way_to_get_it(about: DatasetCard):
+    assert bool(about.package) + any(source.direct for source in about.sources) + bool(about.access) == 1
+
+
+@CARD
+def test_split_keeps_people_apart(about: DatasetCard):
+    split = about.split
+    assert split.test and not set(split.test) & set(split.val)
+    assert len({*split.test, *split.val}) == len(split.test) + len(split.val) < about.subjects
+    assert split.note
+
+
+@CARD
+def test_upright_directions_have_length_one(about: DatasetCard):
+    for placement, direction in about.upright.items():
+        assert placement in {channel.placement for channel in about.channels}
+        assert sum(x * x for x in direction) == pytest.approx(1, abs=0.02)
+
+
+@CARD
 def test_datasets_that_share_recordings_are_named_by_result_names(about: DatasetCard):
     assert set(about.shares_recordings_with) <= set(NAMES) - {about.name}
     for other in about.shares_recordings_with:

@@ -8,40 +8,64 @@ from typing import Annotated
 
 import typer
 
+from otolith.cli.dataset_download import download
 from otolith.types import ConfigError
 
-app = typer.Typer(help="Public datasets: list, info, convert, check.", no_args_is_help=True)
+app = typer.Typer(help="Public datasets: list, info, download, convert, check.", no_args_is_help=True)
+app.command("download")(download)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
-    """The datasets that can be converted."""
+def list_(
+    raw: Annotated[
+        Path | None, typer.Option("--raw", envvar="OTOLITH_RAW_DIR", help="Folder of all archives, one folder each.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The datasets that can be converted: what they are, their licence and size, and whether they are at hand."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
+    from otolith.data.converters import at_hand
     from otolith.data.registry import CARDS
 
+    rows = [
+        {
+            "name": c.name,
+            "title": c.title,
+            "licence": c.licence,
+            "subjects": c.subjects,
+            "rate": c.rate,
+            "channels": len(c.channels),
+            "activities": len(set(c.activities.values())),
+            "samples": c.rows,
+            "use": "zero-shot" if c.zero_shot_only else "training",
+            "at_hand": at_hand(c.name, raw),
+        }
+        for c in CARDS.values()
+    ]
     if as_json:
-        rows = [
-            {
-                "name": c.name,
-                "title": c.title,
-                "licence": c.licence,
-                "subjects": c.subjects,
-                "rate": c.rate,
-                "channels": len(c.channels),
-                "activities": len(set(c.activities.values())),
-            }
-            for c in CARDS.values()
-        ]
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table("name", "subjects", "rate", "channels", "activities", "what")
-    for c in CARDS.values():
-        activities = len(set(c.activities.values()))
-        table.add_row(c.name, str(c.subjects), f"{c.rate:g} Hz", str(len(c.channels)), str(activities), c.title)
+    table = Table(
+        Column("name", no_wrap=True),
+        Column("what, licence", ratio=1, min_width=20),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for head in ("people", "Hz", "chan.", "labels", "samples"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("here", no_wrap=True)
+    for c, row in zip(CARDS.values(), rows, strict=True):
+        numbers = (str(c.subjects), f"{c.rate:g}", str(len(c.channels)), str(row["activities"]))
+        size = f"{c.rows / 1e6:.1f} M" if c.rows else "?"
+        reserved = "; zero-shot tests only" if c.zero_shot_only else ""
+        words = f"{c.title}\n[dim]{c.licence}{reserved}[/dim]"
+        table.add_row(c.name, words, *numbers, size, "yes" if row["at_hand"] else "no")
     Console().print(table)
 
 
@@ -59,7 +83,12 @@ def info(name: str, as_json: Json = False) -> None:
     typer.echo(f"{found.name}: {found.title}\nlicence: {found.licence}\ncitation: {found.citation}")
     for source in found.sources:
         typer.echo(f"source: {source.url}")
-    typer.echo(f"{found.subjects} subjects, {found.rate:g} Hz")
+    if found.access:
+        typer.echo(f"access: {found.access}")
+    slower = "".join(f", {sensor} {rate:g} Hz" for sensor, rate in found.other_rates.items())
+    typer.echo(f"{found.subjects} subjects, {found.rate:g} Hz{slower}")
+    by = "the authors" if found.split.official else "Otolith"
+    typer.echo(f"split by {by}: test {', '.join(found.split.test)}; judging {', '.join(found.split.val)}; others train")
     typer.echo("channels:\n" + "\n".join(f"  {c.name}: {c.description} [{c.unit}]" for c in found.channels))
     typer.echo("activities: " + ", ".join(sorted(set(found.activities.values()))))
     if found.zero_shot_only:

@@ -13,7 +13,11 @@ CARD = DatasetCard(
     "inertial and magnetic sensors. Pattern Recognition 43(10), 3605-3620, 2010. doi:10.1016/j.patcog.2010.04.019; "
     "data: doi:10.24432/C5C59F",
     sources=(
-        Source("https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip", note="UCI dataset 256"),
+        Source(
+            "https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip",
+            note="UCI dataset 256",
+            direct=True,
+        ),
     ),
     rate=25.0,
     channels=tuple(

@@ -14,6 +14,7 @@ CARD = DatasetCard(
             "https://archive.ics.uci.edu/static/public/341/"
             "smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
             note="UCI dataset 341",
+            direct=True,
         ),
     ),
     rate=50.0,

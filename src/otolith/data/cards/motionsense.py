@@ -14,6 +14,7 @@ CARD = DatasetCard(
         Source(
             "https://github.com/mmalekzadeh/motion-sense/raw/master/data/A_DeviceMotion_data.zip",
             note="described at https://github.com/mmalekzadeh/motion-sense",
+            direct=True,
         ),
     ),
     rate=50.0,

@@ -30,6 +30,7 @@ CARD = DatasetCard(
     converter="tug",
     recordings=446,
     rows=505_027,
+    access="fetch the archive at https://zenodo.org/records/8398688 (its folder DATA holds the recordings)",
     notes="223 executions, each with both devices; a recording holds one device. Sampled at 102.4 Hz (phone) and 104.3 "
     "Hz (watch), brought to 100 Hz. The orientation of the phone in the pocket varies and is listed in the archive's "
     "executions_info.csv. The README does not name the placements; left front pocket and left wrist are taken from a "

@@ -14,6 +14,7 @@ CARD = DatasetCard(
             "https://archive.ics.uci.edu/static/public/507/"
             "wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip",
             note="UCI dataset 507; the archive holds a second one, wisdm-dataset.zip",
+            direct=True,
         ),
     ),
     rate=20.0,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from otolith.data.recording import Recording
 from otolith.data.registry import card
-from otolith.types import DataError
+from otolith.types import DataError, MissingExtraError
 
 Part = Callable[[], Iterable[Recording]]
 """Reads some files of an archive and gives the recordings in them."""
@@ -36,6 +36,14 @@ def parts(name: str, raw_dir: Path | None = None) -> list[Part]:
         raise DataError(f"dataset '{name}' is not part of an installed package: say in which folder its archive lies")
     module = import_module(f"{__name__}.{wanted.converter}")
     return list(module.parts(raw_dir, wanted))
+
+
+def at_hand(name: str, raw_dir: Path | None = None) -> bool:
+    """Whether `parts` finds the archive of a dataset."""
+    try:
+        return bool(parts(name, raw_dir))
+    except (DataError, MissingExtraError):
+        return False
 
 
 def convert(name: str, raw_dir: Path | None = None) -> Iterator[Recording]:
