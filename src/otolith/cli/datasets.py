@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from otolith.cli.dataset_download import download
+from otolith.cli.dataset_export import export
 from otolith.types import ConfigError
 
 app = typer.Typer(help="Public datasets: list, info, download, convert, check.", no_args_is_help=True)
 app.command("download")(download)
+app.command("export")(export)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
