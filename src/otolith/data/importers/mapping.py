@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections import Counter
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from otolith.data.channels import NORMALISED, SENSORS, Channel, to_si
+from otolith.data.importers.rows import listed, nearest
 from otolith.types import ConfigError, DataError, UnitError
 
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -39,6 +39,8 @@ class Column:
         unit: The unit in the file, for example `g`; it is never guessed.
         gravity: Whether gravity is in it; acceleration only.
         placement: Where on the body; empty takes the table's.
+        scale: What the numbers are multiplied by to be in `unit`: 0.015625 where 64 is one g.
+        plus: Another column, in the same numbers, to add: Core Motion gives gravity and the rest apart.
     """
 
     sensor: str
@@ -46,6 +48,8 @@ class Column:
     unit: str = ""
     gravity: bool | None = None
     placement: str = ""
+    scale: float = 1.0
+    plus: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class TableMapping:
         subject: Who wore it.
         label: Name of a column with the activity of each row; may be empty.
         delimiter: What separates the columns of a CSV; empty finds it from the header.
+        above: Lines of a CSV before the line of column names.
+        below: Lines of a CSV between the names and the first row, such as units.
+        header: Whether a CSV has a line of column names; else they are `column 1`, `column 2`, ...
+        decimal: What stands before the decimals: `.` or `,`.
         core_motion: Whether acceleration is as Apple's Core Motion gives it, at rest towards the ground; it is then
             negated (see `otolith.data.signal`).
     """
@@ -76,6 +84,10 @@ class TableMapping:
     label: str = ""
     delimiter: str = ""
     core_motion: bool = False
+    above: int = 0
+    below: int = 0
+    header: bool = True
+    decimal: str = "."
 
     def __post_init__(self) -> None:
         if not self.columns:
@@ -86,8 +98,12 @@ class TableMapping:
             raise ConfigError(f"a rate of {self.rate} Hz is not plausible; give samples per second (1 to 10000)")
         if self.time_unit and self.time_unit not in TIME_UNITS:
             raise UnitError(f"unknown time unit '{self.time_unit}'; use one of {', '.join(TIME_UNITS)}")
-        if len(self.delimiter) > 1:
-            raise ConfigError(f"delimiter '{self.delimiter}' is not one character; give one, or none to find it")
+        if len(self.delimiter) > 1 or not self.delimiter.replace("\t", "").isprintable():
+            raise ConfigError(f"delimiter {self.delimiter!r} is not one character; give one, or none to find it")
+        if self.decimal not in (".", ",") or self.decimal == self.delimiter:
+            raise ConfigError(f"decimal '{self.decimal}' must be a point or a comma, and not the delimiter")
+        if not (0 <= self.above < 1000 and 0 <= self.below < 1000):
+            raise ConfigError(f"above: {self.above}, below: {self.below} must be numbers of lines (0 to 999)")
         twice = [name for name in (self.time, self.label) if name and name in self.columns]
         if twice or (self.time and self.time == self.label):
             raise ConfigError(f"column '{(twice or [self.time])[0]}' is used twice; give each column one meaning")
@@ -143,6 +159,9 @@ class TableMapping:
                     f"column '{name}': '{column.unit}' is not a unit of the {sensor.words}; "
                     f"give the unit of the file, for example {sensor.unit}"
                 )
+            if not 1e-9 <= abs(column.scale) <= 1e9:
+                raise UnitError(f"column '{name}': a scale of {column.scale} is not plausible; give 1 or leave it out")
+            factor *= column.scale
             factors.append(-factor if self.core_motion and column.sensor == "acc" else factor)
         return tuple(factors)
 
@@ -154,25 +173,25 @@ class TableMapping:
             ConfigError: The file cannot be read, or a key or value is unknown.
             UnitError: A unit is missing or unknown.
         """
-        path = Path(path)
-        try:
-            if path.stat().st_size > _MAX_YAML_BYTES:
-                raise ConfigError(f"{path} is too large for a mapping of columns; give a small YAML file")
-            given = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise ConfigError(f"there is no file {path}; give the YAML file that maps the columns") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise ConfigError(f"{path} cannot be read as YAML; see the example in the documentation") from error
-        values = _known(given, cls, str(path))
+        return cls.from_values(read_yaml(Path(path)), str(path))
+
+    @classmethod
+    def from_values(cls, given: Any, where: str) -> TableMapping:
+        """As `from_yaml`, of what YAML gave; `where` is for sentences.
+
+        Raises:
+            ConfigError: A key or value is unknown.
+            UnitError: A unit is missing or unknown.
+        """
+        values = _known(given, cls, where)
         columns = values.pop("columns", None)
         if not isinstance(columns, dict) or not columns:
-            raise ConfigError(f"{path}: 'columns' must name each column to read and say what it measures")
-        where = f"{path}, column"
-        read = {
-            str(name): Column(**_typed(_known(c, Column, f"{where} '{name}'"), Column, f"{where} '{name}'"))
-            for name, c in columns.items()
-        }
-        return cls(columns=read, **{"placement": "", **_typed(values, cls, str(path))})
+            raise ConfigError(f"{where}: 'columns' must name each column to read and say what it measures")
+        read = {}
+        for name, column in columns.items():
+            of = f"{where}, column '{name}'"
+            read[str(name)] = Column(**_typed(_known(column, Column, of), Column, of))
+        return cls(columns=read, **{"placement": "", **_typed(values, cls, where)})
 
     @classmethod
     def standard(
@@ -246,24 +265,6 @@ def _obvious(columns: list[str], units: dict[str, str], gravity: bool) -> dict[s
     return found
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` when one of `names` is near, or nothing."""
-    by_lower = {n.lower(): n for n in names}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
-
-
-def repeated(names: Iterable[str]) -> list[str]:
-    """The names that occur more than once."""
-    return [name for name, count in Counter(names).items() if count > 1]
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first twenty names, for a sentence."""
-    names = list(names)
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-
-
 def _known(given: Any, cls: type, where: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ConfigError(f"{where}: must be a mapping of keys to values; see the example in the documentation")
@@ -276,18 +277,48 @@ def _known(given: Any, cls: type, where: str) -> dict[str, Any]:
     return dict(given)
 
 
+_KINDS: dict[str, tuple[type, str]] = {
+    "rate": (float, "a number of samples per second"),
+    "scale": (float, "a number"),
+    "gravity": (bool, "true or false"),
+    "core_motion": (bool, "true or false"),
+    "header": (bool, "true or false"),
+    "above": (int, "a number of lines"),
+    "below": (int, "a number of lines"),
+}
+"""What is no text in the YAML."""
+
+
 def _typed(values: dict[str, Any], cls: type, where: str) -> dict[str, Any]:
     """Refuses values of the wrong kind; a YAML scalar such as `subject: 3` is taken as text."""
     typed: dict[str, Any] = {}
     for key, value in values.items():
-        if key == "rate" and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ConfigError(f"{where}: rate must be a number of samples per second, not '{value}'")
-        if key in ("gravity", "core_motion") and not isinstance(value, bool):
-            raise ConfigError(f"{where}: {key} must be true or false, not '{value}'")
-        plain = key in ("rate", "gravity", "core_motion")
-        if not plain and (isinstance(value, bool | dict | list) or value is None):
-            raise ConfigError(f"{where}: {key} must be text, not '{value}'")
-        typed[key] = value if plain else str(value)
+        kind, words = _KINDS.get(key, (str, "text"))
+        if kind is str:
+            sound = not (isinstance(value, bool | dict | list) or value is None)
+        else:
+            sound = isinstance(value, bool) == (kind is bool) and isinstance(
+                value, (int, float) if kind is float else kind
+            )
+        if not sound:
+            raise ConfigError(f"{where}: {key} must be {words}, not {reprlib.repr(value)}")
+        typed[key] = str(value) if kind is str else value
     if cls is Column and "sensor" not in typed:
         raise ConfigError(f"{where}: sensor is missing; use one of {', '.join(SENSORS)}")
     return typed
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain values in a small YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    try:
+        if path.stat().st_size > _MAX_YAML_BYTES:
+            raise ConfigError(f"{path} is too large for a mapping of columns; give a small YAML file")
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}; give the YAML file that maps the columns") from error
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML; see the example in the documentation") from error

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import difflib
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from otolith.types import DataError
 
@@ -28,10 +34,12 @@ class Rows(ABC):
     Attributes:
         path: The file.
         names: The names of its columns, without blanks around them; they may repeat.
+        decimal: What stands before the decimals of a number in text.
     """
 
     path: Path
     names: list[str]
+    decimal: str = "."
 
     @abstractmethod
     def read(self, wanted: list[str]) -> pa.Table:
@@ -42,8 +50,18 @@ class Rows(ABC):
         """The place of data row `row` (from 0), as a person would look it up."""
 
 
-def open_rows(path: Path, delimiter: str = "") -> Rows:
+def open_rows(
+    path: Path, delimiter: str = "", *, above: int = 0, below: int = 0, header: bool = True, decimal: str = "."
+) -> Rows:
     """Opens a CSV or Parquet file, told apart by its first bytes.
+
+    Args:
+        path: The file.
+        delimiter: What separates the columns of a CSV; empty finds it from the first line.
+        above: Lines of a CSV before the line of column names.
+        below: Lines of a CSV between the names and the first row, such as units.
+        header: Whether a CSV has a line of column names; else they are `column 1`, `column 2`, ...
+        decimal: `.` or `,`.
 
     Raises:
         DataError: The file is missing, a folder, empty, too large, or neither.
@@ -67,28 +85,35 @@ def open_rows(path: Path, delimiter: str = "") -> Rows:
         raise DataError(f"{path} is empty; give a table with a header and one row a sample")
     if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
         return ParquetRows(path)
-    return CsvRows(path, head, delimiter)
+    return CsvRows(path, head, delimiter, above, below, header, decimal)
 
 
 class CsvRows(Rows):
-    """A CSV file in UTF-8 with a header."""
+    """A CSV file in UTF-8; the arguments are those of `open_rows`."""
 
-    def __init__(self, path: Path, head: bytes, delimiter: str) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, head: bytes, delimiter: str, above: int, below: int, header: bool, decimal: str
+    ) -> None:
+        self.path, self.decimal = path, decimal
         lines = head.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
-        self._skip = next(number for number, line in enumerate(lines, 1) if line.strip())
-        header = lines[self._skip - 1]
+        first = next((number for number, line in enumerate(lines) if number >= above and line.strip()), len(lines))
+        if first + below >= len(lines):
+            raise DataError(f"{path} ends within its header, it is cut off; export it again")
+        self._skip = first + header + below
         self._bare = len(head) < _HEADER_BYTES and not any(line.strip() for line in lines[self._skip :])
+        text = self._text(lines[first], whole=lines[first].endswith((b"\n", b"\r")) or len(head) < _HEADER_BYTES)
+        self._delimiter = delimiter or max(",;\t|" if decimal == "." else ";\t|", key=text.count)
+        cells = [cell.strip() for cell in next(csv.reader([text], delimiter=self._delimiter))]
+        self.names = cells if header else [f"column {number}" for number in range(1, len(cells) + 1)]
+
+    def _text(self, line: bytes, *, whole: bool) -> str:
         try:
-            text = header.decode("utf-8").rstrip("\r\n")
+            text = line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not text in UTF-8; give a CSV or Parquet file") from error
-        if (not header.endswith((b"\n", b"\r")) and len(head) == _HEADER_BYTES) or (
-            not text.isprintable() and (not text.replace("\t", "").isprintable())
-        ):
-            raise DataError(f"{path} does not begin with a line of column names; give a CSV or Parquet file")
-        self._delimiter = delimiter or max(",;\t|", key=text.count)
-        self.names = [name.strip() for name in next(csv.reader([text], delimiter=self._delimiter))]
+            raise DataError(f"{self.path} is not text in UTF-8; give a CSV or Parquet file") from error
+        if not whole or not text.replace("\t", "").isprintable():
+            raise DataError(f"{self.path} does not begin with a line of column names; give a CSV or Parquet file")
+        return text
 
     def read(self, wanted: list[str]) -> pa.Table:
         """The columns `wanted`, in this order, as text.
@@ -133,6 +158,86 @@ class CsvRows(Rows):
             filled = (number for number, line in enumerate(file, 1) if number > self._skip and line.rstrip("\r\n"))
             line = next(islice(filled, row, None), row + 1 + self._skip)
         return f"{self.path}, line {line}"
+
+
+_NOTHING = ("", "na", "n/a", "null", "none")
+
+
+def read_numbers(rows: Rows, wanted: list[str]) -> NDArray[np.float64]:
+    """The columns `wanted` as numbers [T, C]; what is empty or says NaN is NaN.
+
+    Raises:
+        DataError: A column is missing or there twice, or a value is no number, infinite or far too large; the sentence
+            names the line.
+    """
+    require(rows, wanted)
+    table = rows.read(wanted)
+    return np.stack([numbers(rows, table, name) for name in wanted], axis=1)
+
+
+def require(rows: Rows, wanted: list[str]) -> None:
+    """Refuses a table that does not have each of the columns `wanted` exactly once.
+
+    Raises:
+        DataError: It does not.
+    """
+    for name in wanted:
+        if name not in rows.names:
+            raise DataError(
+                f"{rows.path} has no column '{name}'{nearest(name, rows.names)}; its columns are {listed(rows.names)}"
+            )
+        if name in repeated(rows.names):
+            raise DataError(f"{rows.path} has more than one column '{name}'; give each column its own name")
+
+
+def numbers(rows: Rows, table: pa.Table, name: str, mend: str = "correct it or leave it empty") -> NDArray[np.float64]:
+    """One column of a table that was read from `rows`, as `read_numbers`."""
+    column = table.column(name)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        text = pc.utf8_trim_whitespace(column)
+        text = pc.replace_substring(text, ",", ".") if rows.decimal == "," else text
+        column = pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(_NOTHING)), None, text)
+    try:
+        values: NDArray[np.float64] = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy().copy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        bad = next((i for i, value in enumerate(column.to_pylist()) if not _is_number(value)), 0)
+        raise DataError(
+            f"{rows.where(bad)}: {column[bad].as_py()!r} in column '{name}' is not a number; {mend}"
+        ) from error
+    large = np.abs(values) > np.finfo(np.float32).max
+    if large.any():
+        bad = int(np.argmax(large))
+        raise DataError(
+            f"{rows.where(bad)}: {values[bad]:.4g} in column '{name}' is infinite or far too large; "
+            "leave it empty where the value is missing"
+        )
+    return values
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return value is None
+    return True
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` when one of `names` is near, or nothing."""
+    by_lower = {n.lower(): n for n in names}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that occur more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first twenty names, for a sentence."""
+    names = list(names)
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
 
 
 class ParquetRows(Rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,60 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from otolith.data.importers.mapping import TIME_UNITS, TableMapping, listed, nearest, repeated
-from otolith.data.importers.rows import MAX_VALUES, Rows, open_rows
+from otolith.data.importers.clocks import MAX_REPEATED, RATE_TOLERANCE, SHORT_GAP, ordinary_rate
+from otolith.data.importers.mapping import TIME_UNITS, TableMapping
+from otolith.data.importers.rows import MAX_VALUES, Rows, numbers, open_rows, require
 from otolith.data.recording import MIN_SAMPLES, Annotation, Recording, refuse_implausible
 from otolith.data.signal import spread, to_uniform
 from otolith.types import DataError, UnitError
 
-RATE_TOLERANCE = 0.02
-"""Relative difference above which a stated rate contradicts the time column."""
+_EPOCH = (978_307_200.0, 4_102_444_800.0)
 
-MAX_REPEATED = 0.05
-"""Share of samples with the time of the one before, above which the clock is coarse or the samples came in packets."""
+
+@dataclass(frozen=True)
+class Table:
+    """What a table holds, in SI.
+
+    Attributes:
+        times: [T] seconds from the first row, each its own, never going back.
+        values: [T, C]; NaN where missing.
+        rate: Samples per second.
+        clocked: Whether there is a time column; else the rows follow each other at `rate`.
+        origin: Seconds on the time column's own clock at the first row; None where there is no such column.
+        utc: Whether that clock is known to be UTC in seconds since 1970.
+        labels: [T] the activity of each row, or None.
+    """
+
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+    rate: float
+    clocked: bool = False
+    origin: float | None = None
+    utc: bool = False
+    labels: pa.ChunkedArray | None = None
+
+    @property
+    def gap(self) -> float:
+        """The longest gap in seconds that is bridged."""
+        return max(SHORT_GAP, 3 / self.rate) if self.clocked else np.inf
+
+    def annotations(self, duration: float) -> tuple[Annotation, ...]:
+        """Runs of equal labels, in seconds from the first row; an empty label is none, and a gap ends a run."""
+        if self.labels is None:
+            return ()
+        coded = pc.utf8_trim_whitespace(self.labels.cast(pa.string()).fill_null(""))
+        coded = coded.combine_chunks().dictionary_encode()
+        codes, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+        times = self.times
+        new = np.r_[True, (codes[1:] != codes[:-1]) | (np.diff(times) > self.gap)]
+        first = np.flatnonzero(new)
+        after = np.r_[first[1:], len(codes)]
+        following = np.r_[times, np.inf][after]
+        ends = np.minimum(np.minimum(times[after - 1] + 1 / self.rate, following), duration)
+        runs = zip(times[first].tolist(), ends.tolist(), codes[first].tolist(), strict=True)
+        return tuple(
+            Annotation(max(0.0, start), end, names[code]) for start, end, code in runs if names[code] and end > start
+        )
 
 
 def read_columns(path: Path | str, delimiter: str = "") -> list[str]:
@@ -46,16 +90,44 @@ def read_table(path: Path | str, mapping: TableMapping) -> Recording:
         DataError: The file or one of its values cannot be used; the sentence names the line or the row.
         UnitError: The values are not what the stated unit gives.
     """
-    rows = open_rows(Path(path), mapping.delimiter)
-    wanted = [*mapping.columns, *(name for name in (mapping.time, mapping.label) if name)]
-    _require(rows, wanted)
+    table = load(Path(path), mapping)
+    if table.clocked:
+        signal, first = to_uniform(table.times, table.values, table.rate, table.gap)
+        signal = signal.astype(np.float32)
+        table = replace(table, times=table.times - first)
+    else:
+        signal = table.values.astype(np.float32)
+    annotations = table.annotations(len(signal) / table.rate)
+    recording = Recording(signal, table.rate, mapping.channels(), mapping.subject, Path(path).stem, annotations)
+    refuse_implausible(recording)
+    return recording
+
+
+def load(path: Path, mapping: TableMapping) -> Table:
+    """The rows of a table in SI, on its own times.
+
+    Raises:
+        DataError: The file or one of its values cannot be used; the sentence names the line or the row.
+        UnitError: The time column has no unit.
+    """
+    rows = open_rows(
+        path, mapping.delimiter, above=mapping.above, below=mapping.below, header=mapping.header,
+        decimal=mapping.decimal,
+    )  # fmt: skip
+    added = [column.plus for column in mapping.columns.values()]
+    wanted = list(dict.fromkeys([*mapping.columns, *added, mapping.time, mapping.label]))
+    wanted = [name for name in wanted if name]
+    require(rows, wanted)
     table = rows.read(wanted)
     if table.num_rows < MIN_SAMPLES:
         raise DataError(
             f"{path} has too few samples to recognise anything ({table.num_rows} below its header); "
             f"give at least {MIN_SAMPLES}"
         )
-    values = np.stack([_numbers(rows, table, name) for name in mapping.columns], axis=1)
+    values = np.stack([numbers(rows, table, name) for name in mapping.columns], axis=1)
+    for index, name in enumerate(added):
+        if name:
+            values[:, index] += numbers(rows, table, name)
     few = np.flatnonzero((~np.isnan(values)).sum(axis=0) < MIN_SAMPLES)
     if few.size:
         raise DataError(
@@ -63,75 +135,31 @@ def read_table(path: Path | str, mapping: TableMapping) -> Recording:
         )
     values *= np.array(mapping.factors())
     labels = table.column(mapping.label) if mapping.label else None
-    if mapping.time:
-        times, rate = _clock(rows, table, mapping, values)
-        gap = max(0.1, 3 / rate)
-        signal, first = to_uniform(times, values, rate, gap)
-        signal = signal.astype(np.float32)
-        times = times - first
-    else:
-        rate, gap, signal = float(mapping.rate or np.nan), np.inf, values.astype(np.float32)
-        times = np.arange(len(values)) / rate
-    annotations = () if labels is None else _annotations(labels, times, rate, gap, len(signal) / rate)
-    recording = Recording(signal, rate, mapping.channels(), mapping.subject, rows.path.stem, annotations)
-    refuse_implausible(recording)
-    return recording
+    if not mapping.time:
+        rate = float(mapping.rate or np.nan)
+        return Table(np.arange(len(values)) / rate, values, rate, labels=labels)
+    times, rate, origin, utc = _clock(rows, table, mapping, values)
+    return Table(times, values, rate, True, origin, utc, labels)
 
 
-def _require(rows: Rows, wanted: list[str]) -> None:
-    for name in wanted:
-        if name not in rows.names:
-            raise DataError(
-                f"{rows.path} has no column '{name}'{nearest(name, rows.names)}; its columns are {listed(rows.names)}"
-            )
-        if name in repeated(rows.names):
-            raise DataError(f"{rows.path} has more than one column '{name}'; give each column its own name")
-
-
-def _numbers(rows: Rows, table: pa.Table, name: str, mend: str = "correct it or leave it empty") -> NDArray[np.float64]:
-    """One column as numbers; what is empty or says NaN is NaN."""
-    column = table.column(name)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(["", "na", "n/a", "null", "none"])), None, text)
-    try:
-        values: NDArray[np.float64] = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy().copy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        bad = next((i for i, value in enumerate(column.to_pylist()) if not _is_number(value)), 0)
-        raise DataError(
-            f"{rows.where(bad)}: {column[bad].as_py()!r} in column '{name}' is not a number; {mend}"
-        ) from error
-    large = np.abs(values) > np.finfo(np.float32).max
-    if large.any():
-        bad = int(np.argmax(large))
-        raise DataError(
-            f"{rows.where(bad)}: {values[bad]:.4g} in column '{name}' is infinite or far too large; "
-            "leave it empty where the value is missing"
-        )
-    return values
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return value is None
-    return True
-
-
-def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64], bool]:
-    """The time column [T], counted from its first row, never going back, and whether it is of dates, in nanoseconds."""
-    column = _dates(table.column(name))
+def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64], float, bool, bool]:
+    """The time column [T], counted from its first row, never going back, in its own unit; what that row says; whether
+    it is of dates, in nanoseconds; and whether these have a time zone.
+    """
+    column = _dates(rows, table.column(name), name)
     stamped = pa.types.is_timestamp(column.type)
+    zoned = stamped and column.type.tz is not None
     if stamped:
-        column = column.cast(pa.timestamp("ns")).cast(pa.int64())
-    if pa.types.is_integer(column.type) and column.null_count == 0:
+        column = column.cast(pa.int64())
+    if pa.types.is_signed_integer(column.type) and column.null_count == 0:
         # Subtracted as integers: nanoseconds since 1970 do not fit a float64 exactly.
         ticks = column.cast(pa.int64()).to_numpy()
+        first = float(ticks[0])
         times: NDArray[np.float64] = (ticks - ticks[0]).astype(np.float64)
     else:
-        times = _numbers(rows, pa.table({name: column}), name, "give numbers, or dates as 2024-03-01T12:00:00.020")
-        times = times - times[0]
+        times = numbers(rows, pa.table({name: column}), name, "give numbers, or dates as 2024-03-01T12:00:00.020")
+        first = float(times[0])
+        times = times - first
     back = np.r_[False, np.diff(times) < 0]
     for wrong, what in ((np.isnan(times), "there is no time"), (back, "the time goes back")):
         if wrong.any():
@@ -139,26 +167,35 @@ def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64],
                 f"{rows.where(int(np.argmax(wrong)))}: {what} in column '{name}'; "
                 "remove this row or sort the rows by time"
             )
-    return times, stamped
+    return times, first, stamped, zoned
 
 
-def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text such as 2024-03-01T12:00:00.020 (ISO 8601, time zone or none) as timestamps; others as they are."""
+def _dates(rows: Rows, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Dates in nanoseconds, also from text such as 2024-03-01T12:00:00.020 (ISO 8601, time zone or none); others as
+    they are.
+    """
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         text = pc.utf8_trim_whitespace(column)
         text = pc.if_else(pc.equal(text, ""), None, text)
         for zone in (None, "UTC"):
             with suppress(pa.ArrowInvalid):
                 return text.cast(pa.timestamp("ns", zone))
+    if pa.types.is_timestamp(column.type):
+        try:
+            return column.cast(pa.timestamp("ns", column.type.tz))
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"{rows.path}: a date in column '{name}' is beyond the years 1677 to 2262; correct it"
+            ) from error
     return column
 
 
 def _clock(
     rows: Rows, table: pa.Table, mapping: TableMapping, values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Seconds [T] from the first row, and the rate."""
+) -> tuple[NDArray[np.float64], float, float, bool]:
+    """Seconds [T] from the first row, the rate, seconds at the first row, and whether these are UTC since 1970."""
     name = mapping.time
-    times, stamped = _times(rows, table, name)
+    times, first, stamped, zoned = _times(rows, table, name)
     rate, tolerance = _rate(times, values), RATE_TOLERANCE
     if rate == 0:
         raise DataError(
@@ -186,7 +223,10 @@ def _clock(
             f"{rows.path}: the time column '{name}' spans {seconds[-1] / 86_400:.3g} days, more than can be read at "
             "once; cut the file at its gaps"
         )
-    return seconds, float(mapping.rate or measured)
+    origin = first * TIME_UNITS[unit]
+    # Numbers count from 1970 in UTC where they say a year from 2001 to 2100; a date without a zone is local time.
+    utc = zoned if stamped else _EPOCH[0] < origin < _EPOCH[1]
+    return seconds, float(mapping.rate or measured), origin, utc
 
 
 def _coarse(rows: Rows, mapping: TableMapping, times: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
@@ -209,18 +249,11 @@ def _coarse(rows: Rows, mapping: TableMapping, times: NDArray[np.float64], value
 
 
 def _rate(times: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Samples per unit of time: the mean of the steps that are no gap, in the column that has most.
+    """Samples per unit of time in the column that has most of them.
 
-    The median step alone is wrong where the clock is coarse: 60 Hz in whole milliseconds has steps of 16 and 17. And
-    rows alone are wrong where accelerometer and gyroscope write by turns, each leaving the other's columns empty.
+    Rows alone are wrong where accelerometer and gyroscope write by turns, each leaving the other's columns empty.
     """
-    rates = [0.0]
-    for known in np.unique(~np.isnan(values), axis=1).T:
-        steps = np.diff(times[known])
-        steps = steps[steps > 0]
-        if steps.size:
-            rates.append(float(1 / steps[steps < 1.75 * np.median(steps)].mean()))
-    return max(rates)
+    return max(ordinary_rate(times[known]) for known in np.unique(~np.isnan(values), axis=1).T)
 
 
 def _unit_of(rows: Rows, mapping: TableMapping, rate: float, tolerance: float) -> str:
@@ -234,21 +267,4 @@ def _unit_of(rows: Rows, mapping: TableMapping, rate: float, tolerance: float) -
     raise UnitError(
         f"{rows.path}: in no unit does the time column '{mapping.time}' give the stated {stated:g} Hz "
         f"(in s it gives {rate:.4g} Hz); correct the rate or give the time unit (s, ms, us or ns)"
-    )
-
-
-def _annotations(
-    labels: pa.ChunkedArray, times: NDArray[np.float64], rate: float, gap: float, duration: float
-) -> tuple[Annotation, ...]:
-    """Runs of equal labels, in seconds; an empty label is none, and a gap ends a run."""
-    coded = pc.utf8_trim_whitespace(labels.cast(pa.string()).fill_null("")).combine_chunks().dictionary_encode()
-    codes, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
-    new = np.r_[True, (codes[1:] != codes[:-1]) | (np.diff(times) > gap)]
-    first = np.flatnonzero(new)
-    after = np.r_[first[1:], len(codes)]
-    following = np.r_[times, np.inf][after]
-    ends = np.minimum(np.minimum(times[after - 1] + 1 / rate, following), duration)
-    runs = zip(times[first].tolist(), ends.tolist(), codes[first].tolist(), strict=True)
-    return tuple(
-        Annotation(max(0.0, start), end, names[code]) for start, end, code in runs if names[code] and end > start
     )
