@@ -34,6 +34,8 @@ SENSORS: dict[str, Sensor] = {
     "heart_rate": Sensor("heart rate", "bpm", 100.0, 300.0),
     "ecg": Sensor("electrocardiogram", "mV", 1.0, 100.0),
     "temperature": Sensor("temperature", "degC", 30.0, 100.0),
+    # Between a body and what is around it; some hundred pF.
+    "capacitance": Sensor("body capacitance", "pF", 100.0, 10_000.0),
     # Of a skeleton's joint; the joint is the channel's placement, the camera its device.
     "position": Sensor("position", "m", 1.0, 20.0),
 }
@@ -61,6 +63,7 @@ _TO_SI: dict[str, tuple[str, float]] = {
     "mV": ("mV", 1.0),
     "V": ("mV", 1000.0),
     "degC": ("degC", 1.0),
+    "pF": ("pF", 1.0),
     "m": ("m", 1.0),
     "mm": ("m", 1e-3),
     "cm": ("m", 0.01),
