@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from archives.matlab import mat_file
 from archives.motion import simulate
 
+SECONDS, FRAMES = 6, 115
+"""19 frames a second, as in the archive, not the 30 of the camera."""
 
-def mat_file(values: np.ndarray, name: bytes = b"d_iner") -> bytes:
-    """A MATLAB 5 file as MATLAB writes it: header, one compressed element, in it a matrix of doubles."""
-    data = np.asfortranarray(values, "<f8").tobytes("F")
-    rows, columns = values.shape
-    inner = struct.pack("<4I2I2i2I8s2I", 6, 8, 6, 0, 5, 8, rows, columns, 1, 6, name, 9, len(data)) + data
-    packed = zlib.compress(struct.pack("<2I", 14, len(inner)) + inner)
-    header = b"MATLAB 5.0 MAT-file, Platform: PCWIN64, Created on: Thu Jan 15 10:00:00 2015".ljust(124) + b"\x00\x01IM"
-    return header + struct.pack("<2I", 15, len(packed)) + packed
+
+def walk(frames: int) -> np.ndarray:
+    """A skeleton [20, 3, frames] in metres, all of whose joints go 1 m from right to left at an even pace."""
+    body = np.linspace([0.0, 0.5, 2.8], [0.1, -1.1, 2.9], 20)
+    skeleton = np.repeat(body[:, :, None], frames, axis=2)
+    skeleton[:, 0] -= np.arange(frames) / frames
+    return skeleton
 
 
 def write(folder: Path) -> None:
-    (folder / "Inertial").mkdir(parents=True)
+    """Five trials; the sensor is on the wrist up to action 21."""
+    for kind in ("Inertial", "Skeleton"):
+        (folder / kind).mkdir(parents=True)
+    (folder / "Skeleton" / "Skeleton_joint_order.txt").write_text("The skeleton joint order in UTD-MAD dataset:\n")
     for seed, (action, person, trial) in enumerate(((1, 1, 1), (1, 1, 2), (21, 2, 1), (22, 2, 1), (27, 1, 4))):
-        acc, gyro = simulate(6, seed)
-        path = folder / "Inertial" / f"a{action}_s{person}_t{trial}_inertial.mat"
-        path.write_bytes(mat_file(np.hstack([acc, np.degrees(gyro)])))
+        acc, gyro = simulate(SECONDS, seed)
+        name = f"a{action}_s{person}_t{trial}"
+        felt = mat_file(np.hstack([acc, np.degrees(gyro)]), b"d_iner")
+        (folder / "Inertial" / f"{name}_inertial.mat").write_bytes(felt)
+        (folder / "Skeleton" / f"{name}_skeleton.mat").write_bytes(mat_file(walk(FRAMES), b"d_skel"))

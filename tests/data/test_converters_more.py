@@ -1,10 +1,8 @@
-"""What is particular to DSADS, WISDM, TUG and UTD-MHAD; the contract that they keep is in `test_converters.py`."""
+"""What is particular to DSADS, WISDM and TUG; the contract that they keep is in `test_converters.py`."""
 
 from __future__ import annotations
 
 import itertools
-import re
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 
 from archives import WRITERS
 from archives.motion import simulate
-from archives.utd_mhad import mat_file
 from otolith.data.channels import GRAVITY, NORMALISED
 from otolith.data.converters import convert
 from otolith.data.recording import Recording
@@ -30,7 +27,7 @@ def recordings(archives: Archives) -> Callable[[str], dict[str, Recording]]:
 Read = Callable[[str], dict[str, Recording]]
 
 
-@pytest.mark.parametrize("name", ["dsads", "wisdm", "tug", "utd_mhad"])
+@pytest.mark.parametrize("name", ["dsads", "wisdm", "tug"])
 def test_conversion_streams(name: str, tmp_path: Path):
     """The first recording is there before the files of the last one are read."""
     WRITERS[name](tmp_path)
@@ -143,65 +140,12 @@ def test_tug_accepts_the_name_of_its_repository(tmp_path: Path):
     assert len(list(convert("tug", tmp_path))) == 6
 
 
-def test_utd_mhad_placement_follows_the_action(recordings: Read):
-    found = recordings("utd_mhad")
-    assert {name: r.channels[0].placement for name, r in found.items()} == {
-        "a01_s1_t1": "right wrist", "a01_s1_t2": "right wrist", "a21_s2_t1": "right wrist",
-        "a22_s2_t1": "right thigh", "a27_s1_t4": "right thigh"}  # fmt: skip
-    acc, gyro = simulate(6, 2)
-    np.testing.assert_allclose(found["a21_s2_t1"].signal, np.hstack([acc * GRAVITY, gyro]), rtol=1e-5, atol=1e-6)
-    assert found["a27_s1_t4"].annotations[0].activity == "squat"
-
-
-UTD_FILE = "a21_s2_t1_inertial.mat"
-
-
-@pytest.mark.parametrize("part", [0, 100, 135, 140, 300, -1])
-def test_utd_mhad_cut_off_file(part: int, tmp_path: Path):
-    WRITERS["utd_mhad"](tmp_path)
-    path = tmp_path / "Inertial" / UTD_FILE
-    path.write_bytes(path.read_bytes()[:part])
-    with pytest.raises(DataError, match=f"{re.escape(UTD_FILE)} is not a MATLAB file as published"):
-        list(convert("utd_mhad", tmp_path))
-
-
-def test_utd_mhad_other_content(tmp_path: Path):
-    good = np.ones((20, 6))
-    others = [
-        mat_file(good[:, :5]),
-        mat_file(good, name=b"d_skel"),
-        b"MATLAB 7.3" + mat_file(good)[10:],
-        mat_file(good).replace(b"IM", b"MI"),
-    ]
-    bomb = zlib.compress(bytes(100 << 20))
-    others.append(mat_file(good)[:132] + len(bomb).to_bytes(4, "little") + bomb)
-    for content in others:
-        WRITERS["utd_mhad"](folder := tmp_path / str(len(list(tmp_path.iterdir()))))
-        (folder / "Inertial" / UTD_FILE).write_bytes(content)
-        with pytest.raises(DataError, match="is not a MATLAB file as published"):
-            list(convert("utd_mhad", folder))
-
-
-def test_utd_mhad_not_a_number(tmp_path: Path):
-    WRITERS["utd_mhad"](tmp_path)
-    (tmp_path / "Inertial" / UTD_FILE).write_bytes(mat_file(np.full((20, 6), np.nan)))
-    with pytest.raises(DataError, match="d_iner has values that are not numbers"):
-        list(convert("utd_mhad", tmp_path))
-
-
-def test_utd_mhad_unknown_action(tmp_path: Path):
-    WRITERS["utd_mhad"](tmp_path)
-    (tmp_path / "Inertial" / UTD_FILE).rename(tmp_path / "Inertial" / "a28_s2_t1_inertial.mat")
-    with pytest.raises(DataError, match=r"a28_s2_t1_inertial.mat is not of 'utd_mhad': actions are a1 to a27"):
-        list(convert("utd_mhad", tmp_path))
-
-
-@pytest.mark.parametrize("name", ["dsads", "wisdm", "tug", "utd_mhad"])
+@pytest.mark.parametrize("name", ["dsads", "wisdm", "tug"])
 def test_recordings_of_the_whole_archive_hold_what_was_published(name: str, raw_dir: Path):
     durations, devices = [], set()
     for recording in convert(name, raw_dir):
         durations.append(recording.duration)
         devices.add((recording.channels[0].device, recording.channels[0].placement))
-    shortest, longest = {"dsads": (240, 300), "wisdm": (179, 181), "tug": (8, 15), "utd_mhad": (2, 7)}[name]
+    shortest, longest = {"dsads": (240, 300), "wisdm": (179, 181), "tug": (8, 15)}[name]
     assert shortest <= min(durations) and max(durations) <= longest
     assert len(devices) == (1 if name == "dsads" else 2)

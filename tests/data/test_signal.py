@@ -217,3 +217,9 @@ def test_samples_that_share_a_stamp_are_spread_at_the_measured_rate():
 
 def test_all_samples_at_one_time_have_no_rate():
     assert spread(np.zeros(5))[1] == 0
+
+
+@pytest.mark.parametrize("times", [[0, 1e-9, 2e-9, 1e5], [0.0, 0.02, 0.04, 1e9], [0, 5e-324, 1e-323, 1.0]])
+def test_hostile_times_take_no_memory(times: list[float]) -> None:
+    with pytest.raises(DataError, match="more than can be held at once"):
+        merge_streams([(times, np.ones((4, 3)))], 50.0, 0.1)

@@ -199,6 +199,15 @@ def six_axes(placement: str, device: str, prefix: str = "") -> tuple[Channel, ..
     )
 
 
+def skeleton(joints: Iterable[str], device: str) -> tuple[Channel, ...]:
+    """The positions of each joint, named `left_elbow_x`: the joint is the placement, the camera the device."""
+    return tuple(
+        Channel(f"{joint.replace(' ', '_')}_{axis}", "position", axis, joint, device)
+        for joint in joints
+        for axis in "xyz"
+    )
+
+
 def triads(channels: Iterable[Channel]) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
     """Three-axis sensors by the rigid body that carries them.
 

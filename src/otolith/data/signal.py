@@ -20,6 +20,9 @@ from otolith.types import DataError, UnitError
 
 Floats = NDArray[np.floating]
 
+MAX_VALUES = 2 * 10**8
+"""The most values of one signal on a grid: hostile times must not ask for all the memory there is."""
+
 _TAPS_PER_SIDE = 24
 _KAISER_BETA = 8.0
 _CUTOFF = 0.9
@@ -253,6 +256,11 @@ def _on_grid(
     times: NDArray[np.float64], values: Floats, start: float, count: int, rate: float, max_gap: float
 ) -> Floats:
     own = 1.0 / float(np.median(np.diff(times)))
+    if count * max(1.0, own / rate) * values.shape[1] > MAX_VALUES:
+        raise DataError(
+            f"the times span {(count - 1) / rate:.3g} s in steps of {1 / own:.3g} s, more than can be held at once; "
+            "check the unit of the times, or cut the recording at its gaps"
+        )
     finer = max(1, round(own / rate))
     length = (count - 1) * finer + 1
     grid = start + np.arange(length) / (rate * finer)
