@@ -44,6 +44,9 @@ CARD = DatasetCard(
     converter="hapt",
     recordings=61,
     rows=1_122_772,
+    # Mean direction of acc over standing and walking: x is at least 0.90 for each of the 30 people, and no one's
+    # direction is more than 20 degrees from the mean of all (median 7). Lying it is (0.09, 0.76, 0.64).
+    upright={"waist": (0.985, -0.167, -0.037)},
     shares_recordings_with=("uci_har",),
     notes="The raw recordings behind UCI HAR. About a quarter of the samples have no label.",
 )
