@@ -44,8 +44,8 @@ hapt: venv  ## train `small` on HAPT, measure there and on MotionSense: runs/hap
 		--labels "walking,walking upstairs,walking downstairs,sitting,standing,lying"
 	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/motionsense -o $(HAPT)/results.csv
 
-tables: venv  ## the tables of README.md, from results/
-	$(BIN)/python tools/readme_tables.py
+tables: venv  ## the tables of README.md and docs/datasets.md
+	$(BIN)/python tools/doc_tables.py
 
 test: venv  ## all fast tests
 	$(PYTEST)

@@ -1,6 +1,6 @@
-"""Writes the tables of README.md from the files under results/; `--check` only says whether they agree.
+"""Writes the tables of README.md from the files under results/, and that of docs/datasets.md from the cards.
 
-python tools/readme_tables.py [--check]
+python tools/doc_tables.py [--check]   (with --check it only says whether they agree)
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+
+from otolith.data.registry import CARDS
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = {
@@ -52,6 +54,22 @@ def hapt(results: pd.DataFrame) -> str:
     )
 
 
+def datasets() -> str:
+    """What the cards say of every dataset."""
+    lines = []
+    for card in CARDS.values():
+        slower = [f"{sensor.replace('_', ' ')} {rate:g}" for sensor, rate in card.other_rates.items()]
+        numbers = [str(card.subjects), ", ".join([f"{card.rate:g}", *slower]), str(len(card.channels))]
+        hours = f"{card.rows / card.rate / 3600:.1f}" if card.rows and not card.other_rates else "?"
+        how = "package" if card.package else "by hand" if card.access else "download"
+        use = "zero-shot tests" if card.zero_shot_only else "training"
+        places = {channel.placement for channel in card.channels if channel.sensor != "position"}
+        worn = f"{len(places)} places" if len(places) > 3 else ", ".join(sorted(places))
+        lines.append([f"`{card.name}`", card.title, *numbers, str(len(card.activities)), hours, worn, use, how])
+    head = ["name", "what", "people", "Hz", "channels", "activities", "hours", "worn at", "use", "how to get it"]
+    return markdown(head, lines)
+
+
 def markdown(header: list[str], lines: list[list[str]]) -> str:
     """A Markdown table."""
     columns = list(zip(*lines, strict=True))
@@ -60,23 +78,29 @@ def markdown(header: list[str], lines: list[list[str]]) -> str:
 
 
 def fill(text: str, name: str, table: str) -> str:
-    """`text` with the table between the marks of `name`."""
+    """`text` of a page with the table between the marks of `name`."""
     pattern = rf"(<!-- {name} table: begin -->\n).*?(<!-- {name} table: end -->)"
     filled, count = re.subn(pattern, lambda m: m[1] + table + "\n" + m[2], text, flags=re.DOTALL)
     if count != 1:
-        raise SystemExit(f"README.md has no place for the table '{name}'")
+        raise SystemExit(f"the page has no place for the table '{name}'")
     return filled
 
 
 def main() -> None:
     """Fills in, or checks."""
-    readme = ROOT / "README.md"
-    old = new = readme.read_text(encoding="utf-8")
-    for name, make in {"demo": demo, "hapt": hapt}.items():
-        new = fill(new, name, make(pd.read_csv(ROOT / "results" / f"{name}.csv")))
-    if "--check" in sys.argv[1:]:
-        raise SystemExit(0 if new == old else "README.md and results/ disagree: run  python tools/readme_tables.py")
-    readme.write_text(new, encoding="utf-8")
+    results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in ("demo", "hapt")}
+    pages = {
+        "README.md": {"demo": demo(results["demo"]), "hapt": hapt(results["hapt"])},
+        "docs/datasets.md": {"datasets": datasets()},
+    }
+    for page, tables in pages.items():
+        old = new = (ROOT / page).read_text(encoding="utf-8")
+        for name, table in tables.items():
+            new = fill(new, name, table)
+        if "--check" not in sys.argv[1:]:
+            (ROOT / page).write_text(new, encoding="utf-8")
+        elif new != old:
+            raise SystemExit(f"{page} and what its tables are made of disagree: run  python tools/doc_tables.py")
 
 
 if __name__ == "__main__":
