@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +12,6 @@ from tests.cli.conftest import Command
 from otolith.data.channels import GRAVITY
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset, DatasetWriter
-
-KILLED = """
-import os, signal
-from otolith.cli.main import main
-from otolith.data import converters
-whole = converters.convert
-def cut(name, raw):
-    for number, recording in enumerate(whole(name, raw)):
-        if number == 5:
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield recording
-converters.convert = cut
-main()
-"""
 
 
 def few(recordings: list[Recording], path: Path, scale: float = 1.0) -> Path:
@@ -100,67 +83,3 @@ def test_check_notices_what_is_missing_or_cut_off(
     assert file in (said := refused("datasets", "check", "spar")) and "again" in said
     path.unlink()
     assert file in refused("datasets", "check", "spar")
-
-
-def test_killed_while_converting(otolith: Command, refused: Callable[..., str], tmp_path: Path) -> None:
-    arguments = ["datasets", "convert", "spar", "-o", "spar"]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=tmp_path, capture_output=True)
-    assert killed.returncode == -9
-    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
-    said = refused("datasets", "check", "spar")
-    assert "was interrupted; run it again:  otolith datasets convert spar" in said
-    assert otolith(*arguments).code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["spar"]
-    assert otolith("datasets", "check", "spar").code == 0
-
-
-def test_full_disk_while_converting_keeps_the_old_dataset(
-    tmp_path: Path, spar_recordings: list[Recording], otolith: Command
-) -> None:
-    """A limit on the size of files stands for the disk; the system gives the error in a real write."""
-    old = Dataset.open(few(spar_recordings, tmp_path / "spar")).sha256
-    code = "from otolith.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "datasets", "convert", "spar", "-o", "spar"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
-    )
-    assert done.returncode == 2
-    assert done.stderr == "otolith: cannot write spar: File too large; choose another place\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["spar"]
-    assert Dataset.open(tmp_path / "spar").sha256 == old
-
-
-def test_convert_spares_what_is_no_dataset(refused: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    (tmp_path / "file").write_text("more work")
-    (tmp_path / "web").mkdir()
-    (tmp_path / "web" / "dataset.json").write_text("{}")
-    (tmp_path / "web" / "thesis.txt").write_text("years of work")
-    for place in ("thesis", "file", ".", tmp_path, "web"):
-        assert "left as it is" in refused("datasets", "convert", "spar", "-o", place)
-
-
-def test_convert_replaces_the_same_dataset_only(
-    otolith: Command,
-    refused: Callable[..., str],
-    tmp_path: Path,
-    spar_recordings: list[Recording],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    few(spar_recordings, tmp_path / "hapt")
-    said = refused("datasets", "convert", "hapt", "-o", "hapt", "--raw", tmp_path)
-    assert "holds the dataset 'spar', not 'hapt'" in said
-    monkeypatch.chdir(tmp_path / "hapt")
-    assert otolith("datasets", "convert", "spar", "-o", ".").code == 0
-    assert len(Dataset.open(tmp_path / "hapt")) == 140
-    assert [path.name for path in tmp_path.iterdir()] == ["hapt"]
-
-
-def test_raw_data_that_is_not_there(refused: Callable[..., str]) -> None:
-    for options in ([], ["--raw", "nowhere"]):
-        said = refused("datasets", "convert", "hapt", "-o", "hapt", *options)
-        assert "hapt" in said.lower() and ("--raw" in said or "nowhere" in said)

@@ -10,5 +10,5 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-_MODULES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+_MODULES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "generic"))
 WRITERS: dict[str, Callable[[Path], Path]] = {name: import_module(f"exports.{name}").write for name in _MODULES}

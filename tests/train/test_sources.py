@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from otolith.data.card import SubjectSplit
 from otolith.data.loader import LoaderConfig
 from otolith.data.recording import Annotation
 from otolith.data.registry import CARDS
@@ -109,6 +110,31 @@ def test_named_subjects_of_several_datasets(sources: Opener) -> None:
     ]  # fmt: skip
     with pytest.raises(DataError, match="data.test names 'subject77', but there is no such subject; subjects are subj"):
         sources(val=("subject04",), test=("subject05", "subject77"))
+
+
+def test_the_split_of_the_card_is_taken_unless_another_is_asked_for(sources: Opener, few: Path, tmp_path: Path) -> None:
+    """And a share where no card fixes who is on which side, as in one's own recordings."""
+    dataset = Dataset.open(few)
+    with DatasetWriter(
+        tmp_path / "spar", "spar", split=SubjectSplit(("subject02", "absent"), ("subject01",))
+    ) as writer:
+        for number in range(len(dataset)):
+            writer.add(dataset.read(number))
+    fixed = sources(tmp_path / "spar").splits[0]
+    assert set(fixed.test.subject) == {"subject02"} and set(fixed.val.subject) == {"subject01"}
+    asked = sources(tmp_path / "spar", test=("subject03",)).splits[0]
+    assert set(asked.test.subject) == {"subject03"} and set(asked.val.subject) == {"subject01"}
+    free = sources(few).splits[0]
+    assert len(set(free.test.subject)) == len(set(free.val.subject)) == 1
+
+
+def test_a_copy_without_those_who_test_needs_a_word(sources: Opener, few: Path, tmp_path: Path) -> None:
+    dataset = Dataset.open(few)
+    with DatasetWriter(tmp_path / "spar", "spar", split=SubjectSplit(("absent",), ())) as writer:
+        for number in range(len(dataset)):
+            writer.add(dataset.read(number))
+    with pytest.raises(DataError, match="of the people whom the card of 'spar' keeps for test none is in"):
+        sources(tmp_path / "spar")
 
 
 def test_evaluation_windows_are_spread_and_plain(sources: Opener) -> None:

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from otolith.cli.dataset_check import check
+from otolith.cli.dataset_convert import convert
 from otolith.cli.dataset_download import download
 from otolith.cli.dataset_export import export
-from otolith.types import ConfigError
 
 app = typer.Typer(help="Public datasets: list, info, download, convert, check.", no_args_is_help=True)
 app.command("download")(download)
+app.command("convert")(convert)
+app.command("check")(check)
 app.command("export")(export)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -97,70 +100,3 @@ def info(name: str, as_json: Json = False) -> None:
         typer.echo("reserved for zero-shot tests: training on it must be allowed explicitly")
     if found.notes:
         typer.echo(found.notes)
-
-
-@app.command()
-def convert(
-    name: str,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the converted dataset.")],
-    raw: Annotated[
-        Path | None, typer.Option("--raw", envvar="OTOLITH_RAW_DIR", help="Folder of the unpacked archive.")
-    ] = None,
-) -> None:
-    """Converts a dataset to SI units, channels described, in one atomic step."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from otolith.data.converters import convert as recordings
-    from otolith.data.registry import card
-    from otolith.data.store import Dataset, DatasetWriter
-
-    found = card(name)
-    source = None if found.package else raw
-    if not found.package and raw is None:
-        raise ConfigError(
-            f"say with --raw in which folder the unpacked archive of '{name}' lies; it is at {found.sources[0].url}"
-        )
-    place = output.resolve()  # now: who replaces the working folder stands in the old one afterwards
-    console = Console(stderr=True)
-    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"converting {name}", total=None)
-        with DatasetWriter(
-            output, name, title=found.title, licence=found.licence, citation=found.citation, sources=found.sources
-        ) as writer:
-            for recording in recordings(name, source):
-                writer.add(recording)
-                progress.advance(task)
-    dataset = Dataset.open(place)
-    hours = float((dataset.recordings["rows"] / dataset.recordings["rate"]).sum()) / 3600
-    typer.echo(
-        f"{output}: {len(dataset)} recordings of {dataset.recordings['subject'].nunique()} subjects, {hours:.1f} h"
-    )
-
-
-@app.command()
-def check(folder: Path, as_json: Json = False) -> None:
-    """Looks for damage, wrong units, removed gravity, stuck channels and missing samples; exit code 1 if severe."""
-    from otolith.data.recording import check_physics
-    from otolith.data.store import Dataset
-
-    dataset = Dataset.open(folder)
-    dataset.verify()
-    rows = []
-    for number in range(len(dataset)):
-        recording = dataset.read(number)
-        rows += [
-            {"recording": recording.name, "kind": f.kind, "severe": f.severe, "text": f.text}
-            for f in check_physics(recording)
-        ]
-    severe = sum(bool(row["severe"]) for row in rows)
-    if as_json:
-        typer.echo(json.dumps({"recordings": len(dataset), "findings": rows}, indent=1))
-    else:
-        for row in rows:
-            typer.echo(f"{'severe' if row['severe'] else 'note'}: {row['recording']}: {row['text']}")
-        typer.echo(
-            f"{len(dataset)} recordings checked, contents intact: {severe} severe findings, {len(rows) - severe} notes"
-        )
-    if severe:
-        raise typer.Exit(1)

@@ -35,7 +35,7 @@ def demo(output: Output = Path("runs/demo"), seed: Seed = 0, steps: Steps = 600,
 
 
 def _convert(output: Path, console: Console) -> Path:
-    from otolith.cli.datasets import convert
+    from otolith.cli.dataset_convert import convert
     from otolith.data.store import Dataset
     from otolith.types import DataError
 
@@ -45,7 +45,7 @@ def _convert(output: Path, console: Console) -> Path:
         Dataset.open(folder).verify()
         console.print(f"{folder} is there and intact")
     except DataError:
-        convert("spar", folder)
+        convert("spar", str(folder))
     return folder
 
 

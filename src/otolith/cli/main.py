@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from otolith import __version__
-from otolith.cli import datasets, demo, enrolment, evaluation, recognition, training
+from otolith.cli import datasets, demo, enrolment, evaluation, importing, recognition, training
 from otolith.types import OtolithError
 
 
@@ -44,6 +44,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.add_typer(datasets.app, name="datasets")
+app.command("import")(importing.import_)
 app.command("pretrain")(training.pretrain)
 app.command("align")(training.align)
 app.command("classify")(recognition.classify)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +25,33 @@ class Annotation:
     start: float
     end: float
     activity: str
+
+
+def runs(*labels: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """First row, and the one after the last, of each stretch of rows in which none of the `labels` [T] changes."""
+    new = np.arange(len(labels[0])) == 0
+    for column in labels:
+        new[1:] |= column[1:] != column[:-1]
+    return pairwise([*np.flatnonzero(new).tolist(), len(new)])
+
+
+def annotate(
+    labels: NDArray[np.integer], times: NDArray[np.floating], duration: float, activities: Sequence[str]
+) -> tuple[Annotation, ...]:
+    """What was done, from a label for each sample: each stretch of one label, up to the first sample of the next one.
+
+    Args:
+        labels: [T] where in `activities` the label of each sample is.
+        times: [T] seconds from the recording's first sample, never going back.
+        duration: Seconds of the recording at which the last label ends; what lies outside is left out.
+        activities: What the labels mean; empty for one that says nothing.
+    """
+    starts = np.clip(np.append(times, duration), 0.0, duration)
+    stretches = (
+        Annotation(float(starts[first]), float(starts[after]), activities[labels[first]])
+        for first, after in runs(labels)
+    )
+    return tuple(note for note in stretches if note.activity and note.start < note.end)
 
 
 @dataclass(frozen=True)
@@ -110,11 +141,13 @@ class Finding:
         kind: `unit`, `range`, `gravity`, `stuck`, `missing`.
         severe: Whether recognition would be worthless.
         text: One sentence.
+        channel: The channel, or what the names of a sensor's three channels share (`waist_acc`); empty for all.
     """
 
     kind: str
     severe: bool
     text: str
+    channel: str = ""
 
 
 def check_physics(recording: Recording) -> list[Finding]:
@@ -145,7 +178,8 @@ def _ranges(recording: Recording) -> list[Finding]:
     for index, channel in enumerate(recording.channels):
         values = recording.signal[~missing[:, index], index]
         if values.size == 0:
-            findings.append(Finding("missing", True, f"channel '{channel.name}' has no values at all; leave it out"))
+            text = f"channel '{channel.name}' has no values at all; leave it out"
+            findings.append(Finding("missing", True, text, channel.name))
             continue
         peak = float(np.abs(values).max())
         limit = SENSORS[channel.sensor].limit
@@ -155,15 +189,22 @@ def _ranges(recording: Recording) -> list[Finding]:
                     "range",
                     True,
                     f"channel '{channel.name}' reaches {peak:.4g} {channel.unit}, beyond "
-                    f"the {limit:.4g} that such a sensor can give; check the unit",
+                    f"the {limit:.4g} that such a sensor can give; {_likely_unit(channel, peak)}",
+                    channel.name,
                 )
             )
         if values.size > MIN_SAMPLES and np.ptp(values) == 0:
-            findings.append(Finding("stuck", False, f"channel '{channel.name}' never changes"))
+            findings.append(Finding("stuck", False, f"channel '{channel.name}' never changes", channel.name))
     share = float(missing.any(axis=1).mean())
     if share > 0:
         findings.append(Finding("missing", False, f"{share:.1%} of the samples are missing"))
     return findings
+
+
+def _likely_unit(channel: Channel, peak: float) -> str:
+    if channel.sensor == "gyro" and peak < math.degrees(SENSORS["gyro"].limit):
+        return "values look like deg/s: give the unit as deg/s"
+    return "check the unit"
 
 
 def rest_magnitude(signal: NDArray[np.float32], rate: float) -> float:
@@ -171,11 +212,11 @@ def rest_magnitude(signal: NDArray[np.float32], rate: float) -> float:
 
     NaN when there is no full second of data.
     """
-    return _quietest(signal, rate)[0]
+    return quietest(signal, rate)[0]
 
 
-def _quietest(signal: NDArray[np.float32], rate: float) -> tuple[float, float]:
-    """Magnitude over the quietest tenth of seconds, and its spread within a second as a share of it."""
+def quietest(signal: NDArray[np.float32], rate: float) -> tuple[float, float]:
+    """Mean magnitude of a signal [T, 3] over its quietest tenth of seconds, and the spread there as a share of it."""
     length = max(2, round(rate))
     count = len(signal) // length
     if count == 0:
@@ -200,11 +241,12 @@ def _rest(recording: Recording) -> list[Finding]:
         first = recording.channels[columns[0]]
         if first.sensor != "acc" or first.unit == NORMALISED:
             continue
-        findings += _judge_rest(first, *_quietest(recording.signal[:, columns], recording.rate))
+        findings += judge_rest(first, *quietest(recording.signal[:, columns], recording.rate))
     return findings
 
 
-def _judge_rest(channel: Channel, rest: float, spread: float) -> list[Finding]:
+def judge_rest(channel: Channel, rest: float, spread: float) -> list[Finding]:
+    """What `quietest` of an accelerometer says about its unit and its gravity; `channel` is the first of the three."""
     name = channel.name.removesuffix("_x")
     if not np.isfinite(rest):
         return []
@@ -212,25 +254,24 @@ def _judge_rest(channel: Channel, rest: float, spread: float) -> list[Finding]:
     # or more, where real rest stays within a tenth. Only a wrong unit goes beyond 4 g there.
     resting = spread < 0.1
     if channel.gravity and not 0.5 * GRAVITY < rest < (1.6 if resting else 4.0) * GRAVITY:
-        factor = rest / GRAVITY
-        likely = (
-            "values look like g: give the unit as g"
-            if 0.8 < rest < 1.3
-            else (
-                "gravity looks removed: say so" if rest < 0.5 * GRAVITY else f"values look {factor:.0f} times too large"
-            )
-        )
-        return [
-            Finding(
-                "unit",
-                True,
-                f"'{name}' reads {rest:.3g} m/s^2 at its quietest where gravity alone gives 9.81; {likely}",
-            )
-        ]
+        text = f"'{name}' reads {rest:.3g} m/s^2 at its quietest where gravity alone gives 9.81; {likely_cause(rest)}"
+        return [Finding("unit", True, text, name)]
     if channel.gravity is False and resting and rest > 0.8 * GRAVITY:
         return [
             Finding(
-                "gravity", False, f"'{name}' is said to be without gravity, but reads {rest:.3g} m/s^2 at its quietest"
+                "gravity",
+                False,
+                f"'{name}' is said to be without gravity, but reads {rest:.3g} m/s^2 at its quietest",
+                name,
             )
         ]
     return []
+
+
+def likely_cause(rest: float) -> str:
+    """What an accelerometer with gravity suffers from whose `quietest` magnitude is far from 9.81."""
+    if 0.8 < rest < 1.3:
+        return "values look like g: give the unit as g"
+    if rest < 0.5 * GRAVITY:
+        return "gravity looks removed: say so"
+    return f"values look {rest / GRAVITY:.0f} times too large"

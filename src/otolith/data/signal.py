@@ -23,6 +23,10 @@ Floats = NDArray[np.floating]
 MAX_VALUES = 2 * 10**8
 """The most values of one signal on a grid: hostile times must not ask for all the memory there is."""
 
+LARGEST = 1e9
+"""What no value of a sensor reaches, in any unit: raw counts have up to 24 bits (2e7), air pressure is 1e5 Pa. What an
+archive has beyond is damage, and would overflow in single precision once scaled and filtered."""
+
 _TAPS_PER_SIDE = 24
 _KAISER_BETA = 8.0
 _CUTOFF = 0.9
@@ -174,6 +178,53 @@ def spread(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     within = np.arange(len(times)) - np.repeat(np.cumsum(counts) - counts, counts)
     spaced = np.repeat(starts, counts) + within / rate
     return spaced - spaced[0] + times[0], rate
+
+
+def short_gap(rate: float) -> float:
+    """The gap in seconds that is bridged where nothing else is known: three sampling intervals, and half of one for
+    the jitter of the clock.
+    """
+    return 3.5 / rate
+
+
+def covered(
+    clocks: Sequence[NDArray[np.float64]], max_gap: float, shortest: float
+) -> list[tuple[float, float]]:
+    """From when to when all streams run without a long gap.
+
+    Args:
+        clocks: Times [T_i] of the samples of each stream, never going back.
+        max_gap: Longest time without a sample.
+        shortest: Shorter stretches are left out.
+
+    Returns:
+        First and last moment of each stretch, in order; the streams are cut to it with `between`.
+    """
+    shared = [(-np.inf, np.inf)]
+    for times in clocks:
+        cuts = np.flatnonzero(np.diff(times) > max_gap)
+        own = list(zip(times[[0, *(cuts + 1)]].tolist(), times[[*cuts, -1]].tolist(), strict=True))
+        both, i, k = [], 0, 0
+        while i < len(shared) and k < len(own):
+            start, end = max(shared[i][0], own[k][0]), min(shared[i][1], own[k][1])
+            if end - start >= shortest:
+                both.append((start, end))
+            i, k = (i + 1, k) if shared[i][1] < own[k][1] else (i, k + 1)
+        shared = both
+    return shared
+
+
+def between(times: NDArray[np.float64], start: float, end: float) -> slice:
+    """The samples that tell the signal from `start` to `end`: from the last one before to the first one after.
+
+    Args:
+        times: [T], never going back; of samples of equal time all are taken or none.
+        start: Not before the first sample.
+        end: Not after the last one.
+    """
+    first = times[np.searchsorted(times, start, side="right") - 1]
+    last = times[np.searchsorted(times, end)]
+    return slice(int(np.searchsorted(times, first)), int(np.searchsorted(times, last, side="right")))
 
 
 def merge_streams(streams: Sequence[tuple[ArrayLike, Floats]], rate: float, max_gap: float) -> tuple[Floats, float]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 import otolith
+from otolith.data.card import SubjectSplit
 from otolith.data.channels import Channel
 from otolith.data.format import (
     ANNOTATIONS,
@@ -31,6 +32,7 @@ from otolith.data.format import (
     shard_path,
 )
 from otolith.data.recording import Annotation, Recording
+from otolith.data.remote import is_url
 from otolith.data.shards import SHARD_BYTES, ShardWriter, gather_rows, open_shard
 from otolith.files import atomic_directory
 from otolith.types import DataError, OtolithError
@@ -51,6 +53,7 @@ class DatasetWriter:
         licence: The licence of the data.
         citation: How its authors want it cited.
         sources: What it was converted from: dataclasses or mappings, each with a sha256.
+        split: Who trains, judges and tests, where that is fixed; it is no part of the content hash.
         shard_bytes: Size of signal files; a recording is never cut in two.
     """
 
@@ -63,10 +66,12 @@ class DatasetWriter:
         licence: str = "",
         citation: str = "",
         sources: Iterable[Any] = (),
+        split: SubjectSplit | None = None,
         shard_bytes: int = SHARD_BYTES,
     ) -> None:
         plain = [asdict(s) if is_dataclass(s) and not isinstance(s, type) else dict(s) for s in sources]
-        self._about = {"name": name, "title": title, "licence": licence, "citation": citation, "sources": plain}
+        about = {"name": name, "title": title, "licence": licence, "citation": citation, "sources": plain}
+        self._about: dict[str, Any] = {**about, **({"split": asdict(split)} if split else {})}
         self._path, self._name = Path(path), name
         self._shard_bytes = shard_bytes
         self._layouts: dict[tuple[Channel, ...], int] = {}
@@ -208,8 +213,10 @@ class Dataset:
         """Opens and checks a dataset: tables, layouts, and the size and type of each signal file.
 
         Raises:
-            DataError: Nothing is there, it is damaged or half-written, or of another format version.
+            DataError: Nothing is there, it is damaged or half-written, or of another format version; or it is a URL.
         """
+        if is_url(path):
+            raise DataError(f"{path} is a URL, but signals are mapped from a local disk: copy the folder to one first")
         path = Path(path)
         info = read_info(path)
         recordings = read_table(path / "recordings.parquet", RECORDINGS)
@@ -232,6 +239,21 @@ class Dataset:
     def sha256(self) -> str:
         """Hash of the content (channels, recordings, annotations, signals), the same for each run of a conversion."""
         return str(self.info["sha256"])
+
+    @property
+    def split(self) -> SubjectSplit | None:
+        """Who judges and who tests, as the dataset's card says; all others train. None where nothing is fixed.
+
+        Raises:
+            DataError: `dataset.json` says it in another form.
+        """
+        said = self.info.get("split")
+        if said is None:
+            return None
+        try:
+            return SubjectSplit(tuple(said["test"]), tuple(said["val"]), said["official"], said["note"])
+        except (TypeError, KeyError) as error:
+            raise DataError(f"{self.path / 'dataset.json'} has no usable split; convert the dataset again") from error
 
     def __len__(self) -> int:
         return len(self.recordings)

@@ -32,10 +32,11 @@ class SourceConfig:
 
     datasets: tuple[str, ...] = ()
     """Folders of converted datasets."""
-    val: float | tuple[str, ...] = 0.15
-    """Subjects of each dataset that judge checkpoints: a share, or names that occur in at least one of them."""
-    test: float | tuple[str, ...] = 0.2
-    """Subjects of each dataset that are kept away altogether: a share, or names, likewise."""
+    val: float | tuple[str, ...] | None = None
+    """Subjects of each dataset that judge checkpoints: a share, or names that occur in at least one of them; nothing
+    takes whom the dataset's card names, or a share of 0.15 where no card fixes it."""
+    test: float | tuple[str, ...] | None = None
+    """Subjects of each dataset that are kept away altogether: a share, names, or nothing, likewise (0.2)."""
     labels: tuple[str, ...] = ()
     """Activities to learn; empty takes all that occur. Other windows count as unlabelled."""
     exclude: tuple[str, ...] = ()
@@ -136,18 +137,42 @@ def _split(config: SourceConfig, indexes: Sequence[WindowIndex]) -> list[Split]:
     there = [set(index.subject.tolist()) for index in indexes]
     everyone = set().union(*there)
     for key, side in (("val", config.val), ("test", config.test)):
-        absent = [] if isinstance(side, float | int) else [name for name in side if name not in everyone]
+        absent = [name for name in side if name not in everyone] if isinstance(side, tuple) else []
         if absent:
             known = ", ".join(sorted(everyone))
             raise DataError(f"data.{key} names '{absent[0]}', but there is no such subject; subjects are {known}")
     return [
-        split_by_subject(index, val=_of(config.val, here), test=_of(config.test, here), seed=config.split_seed)
+        split_by_subject(
+            index,
+            val=_of("val", config.val, index.dataset, here),
+            test=_of("test", config.test, index.dataset, here),
+            seed=config.split_seed,
+        )
         for index, here in zip(indexes, there, strict=True)
     ]
 
 
-def _of(side: float | tuple[str, ...], subjects: set[str]) -> float | tuple[str, ...]:
-    return side if isinstance(side, float | int) else tuple(name for name in side if name in subjects)
+_SHARES = {"val": 0.15, "test": 0.2}
+"""Of the subjects of a dataset whose card fixes nothing, such as one's own."""
+
+
+def _of(
+    key: str, side: float | tuple[str, ...] | None, dataset: Dataset, subjects: set[str]
+) -> float | tuple[str, ...]:
+    """The side for one dataset: a share, or those of the named subjects that it has."""
+    fixed = dataset.split
+    if side is None and fixed is None:
+        return _SHARES[key]
+    if isinstance(side, float | int):
+        return side
+    names: tuple[str, ...] = side if side is not None else getattr(fixed, key)
+    here = tuple(name for name in names if name in subjects)
+    if side is None and names and not here:
+        raise DataError(
+            f"of the people whom the card of '{dataset.name}' keeps for {key} none is in {dataset.path}; "
+            f"give data.{key} as a share or as names"
+        )
+    return here
 
 
 def _labels(config: SourceConfig, train: Sequence[WindowIndex]) -> list[str]:

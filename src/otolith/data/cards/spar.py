@@ -34,6 +34,8 @@ CARD = DatasetCard(
     converter="spar",
     recordings=140,
     rows=244_102,
+    # Means over 10 people and all exercises, none of which is lying down; there is no time of mere standing or walking.
+    upright={"left wrist": (-0.82, -0.53, 0.23), "right wrist": (0.84, -0.49, 0.25)},
     package="seglearn",
     notes="Half of the study's 20 subjects. Each exercise was done on both sides, with the watch on the wrist of the "
     "exercising arm; the person is the unit of splitting, not the shoulder.",

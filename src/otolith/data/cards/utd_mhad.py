@@ -60,6 +60,10 @@ CARD = DatasetCard(
         "26": "lunge",
         "27": "squat",
     },
+    # Means over 8 people; at the wrist over all actions, in which the wearer stands. That acceleration points up at
+    # rest is borne out by the fastest turn in swinging a bat or a racket: about this direction it is counterclockwise
+    # in 54 of 64 trials, as with right-handed people.
+    upright={"right wrist": (-0.85, -0.46, -0.26), "right thigh": (-0.94, -0.09, 0.34)},
     subjects=8,
     split=SubjectSplit(
         test=("s2", "s4", "s6", "s8"),

@@ -2,11 +2,13 @@
 
 A module has one function, `parts(raw_dir, card)`. A part is a call without arguments that reads a few files and gives
 the recordings in them; it can be pickled, so parts can be read one after another, side by side, or on other machines.
+`otolith.data.conversion` does that and makes a dataset of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -35,7 +37,18 @@ def parts(name: str, raw_dir: Path | None = None) -> list[Part]:
     if raw_dir is None and not wanted.package:
         raise DataError(f"dataset '{name}' is not part of an installed package: say in which folder its archive lies")
     module = import_module(f"{__name__}.{wanted.converter}")
-    return list(module.parts(raw_dir, wanted))
+    with _readable():
+        return list(module.parts(raw_dir, wanted))
+
+
+def recordings(part: Part) -> Iterator[Recording]:
+    """The recordings of one part.
+
+    Raises:
+        DataError: A file is damaged, or the system does not let it be read.
+    """
+    with _readable():
+        yield from part()
 
 
 def at_hand(name: str, raw_dir: Path | None = None) -> bool:
@@ -51,4 +64,15 @@ def convert(name: str, raw_dir: Path | None = None) -> Iterator[Recording]:
 
     Args and errors as of `parts`.
     """
-    return chain.from_iterable(part() for part in parts(name, raw_dir))
+    return chain.from_iterable(map(recordings, parts(name, raw_dir)))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or 'the archive'} cannot be read: {error.strerror or error}; see that it is there and "
+            "that you may read it, and run again"
+        ) from error

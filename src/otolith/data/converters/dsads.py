@@ -43,6 +43,8 @@ def _read(folder: Path, code: str, subject: str, card: DatasetCard) -> list[Reco
     signal = read_joined([folder / f"s{k:02d}.txt" for k in range(1, _SEGMENTS + 1)], names, _ROWS)
     # Some recordings on stairs and of jumps were cut at 100 samples and filled up with rows of zeros. Without these
     # the segments join: the median step from one to the next is as large as the steps within them.
-    signal = signal[signal.any(axis=1)]
+    filled = signal.any(axis=1)
+    if not filled.all():
+        signal = signal[filled]
     whole = Annotation(0.0, len(signal) / card.rate, card.activities[code])
     return [Recording(signal, card.rate, card.channels, subject, f"a{code}_{subject}", (whole,))]

@@ -87,12 +87,13 @@ def _streams(path: Path, subject: int, card: DatasetCard) -> dict[str, _Stream]:
             f"{path}, line {strange[0] + 1}: subject {columns['subject'][strange[0]]} in the file of subject {subject}"
         )
     streams = {}
-    codes = columns["activity"]
-    for code in dict.fromkeys(codes.tolist()):
+    codes = columns["activity"].tolist()
+    numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
+    numbered = np.array([numbers[code] for code in codes])  # text is compared slowly, and with all threads waiting
+    for code, number in numbers.items():
+        rows = np.flatnonzero(numbered == number)
         if code not in card.activities:
-            line = int(np.argmax(codes == code)) + 1
-            raise DataError(f"{path}, line {line}: activity '{code}' is not one of {', '.join(card.activities)}")
-        rows = np.flatnonzero(codes == code)
+            raise DataError(f"{path}, line {rows[0] + 1}: activity '{code}' is not one of {', '.join(card.activities)}")
         # The clock counts from when the device was switched on. If that happened within an activity, time goes back;
         # in the order of time both halves are whole, and the gap between them parts them.
         rows = rows[np.argsort(columns["nanoseconds"][rows], kind="stable")]

@@ -79,7 +79,8 @@ def read(path: Path, wearing: Wearing) -> Iterator[Session]:
     notes = ("its start is a local time, so its clock in UTC is not known",)
     for number, values in enumerate(_days(path, head, columns), start=1):
         times = np.arange(len(values)) / head.rate
-        stream = Stream(times, values * factors, channels, head.rate, path.name)
+        with np.errstate(over="ignore"):  # what is infinite is refused with its sample
+            stream = Stream(times, values * factors, channels, head.rate, path.name)
         name = path.stem if number == 1 else f"{path.stem}_day{number}"
         yield Session(name, (stream,), wearing.subject, notes=notes if number == 1 else ())
 

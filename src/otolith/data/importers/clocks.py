@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ SHORT_GAP = 0.1
 _MOTION = ("acc", "gyro", "mag", "orientation")
 _COMPARABLE = 0.25
 """Share of the fastest motion sensor's rate above which another one joins its grid, as a slower magnetometer does."""
-_COVERS = 0.8
+_COVERS = 0.5
 """Share of the longest stream's time that one must cover to join the grid, which ends where one of its streams ends."""
 _SLOWEST = 0.5
 """Samples per second below which a stream is left out; a recording has 1 or more."""
@@ -148,6 +148,39 @@ def ordinary_rate(times: NDArray[np.float64]) -> float:
     return float(1 / steps[steps < 1.75 * np.median(steps)].mean()) if steps.size else 0.0
 
 
+def evened(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], float] | None:
+    """Even times and their rate where stamps say when samples were handed over rather than when they were taken.
+
+    Such stamps come in bursts: many are much nearer to the one before than the mean, yet all stay close to a straight
+    line, which is the sensor's own clock. Where samples are lost at random, the stamps wander off from any line, and
+    the stamps are right. Long gaps part the line.
+
+    Args:
+        times: [T], never going back, in any unit.
+
+    Returns:
+        None where the stamps are not of this kind.
+    """
+    steps = np.diff(times)
+    if len(steps) < 20 or times[-1] <= times[0]:
+        return None
+    cuts = np.flatnonzero(steps > 3 * np.quantile(steps[steps > 0], 0.99)) + 1
+    edges = [0, *cuts.tolist(), len(times)]
+    inside = np.delete(steps, cuts - 1)
+    if (inside < 0.4 * inside.mean()).mean() <= MAX_REPEATED:
+        return None
+    index, level = np.empty(len(times)), np.empty(len(times))
+    for first, last in pairwise(edges):
+        index[first:last] = np.arange(last - first) - (last - first - 1) / 2
+        level[first:last] = times[first:last].mean()
+    slope = float(index @ (times - level) / (index @ index))
+    straight = level + slope * index
+    # The stray of independent delays is 0.7 of that of their differences, and that of packets about 1.
+    if slope <= 0 or float(np.std(times - straight)) > 2 * float(np.std(inside)) or (np.diff(straight) <= 0).any():
+        return None
+    return straight, 1 / slope
+
+
 def within(annotations: Iterable[Annotation], start: float, duration: float) -> list[Annotation]:
     """What of the annotations lies in the `duration` seconds from `start`, counted from there."""
     cut = [Annotation(max(0.0, a.start - start), min(duration, a.end - start), a.activity) for a in annotations]
@@ -167,7 +200,13 @@ def _settled(stream: Stream, notes: list[str]) -> list[_Timed]:
     if few:
         notes.append(f"{where}: {', '.join(few)} has fewer than {MIN_SAMPLES} values and is left out")
     times, each = stream.times, len(stream.times) / len(np.unique(stream.times))
-    if 1 - 1 / each > MAX_REPEATED:
+    if even := evened(times):
+        times, measured, tolerance = *even, RATE_TOLERANCE
+        late = float(np.abs(times - stream.times).max())
+        notes.append(
+            f"{where}: samples are stamped in bursts, up to {late:.2g} s off, and taken as even at {measured:.4g} Hz"
+        )
+    elif 1 - 1 / each > MAX_REPEATED:
         times, measured = spread(times)
         notes.append(f"{where}: {each:.3g} samples share each time; they are spread evenly at {measured:.4g} Hz")
         tolerance = max(RATE_TOLERANCE, each / len(times))
@@ -181,7 +220,9 @@ def _settled(stream: Stream, notes: list[str]) -> list[_Timed]:
         notes.append(f"{where} is said to have {rate:g} Hz, but its times give {measured:.4g} Hz, which is taken")
         rate = measured
     channels = tuple(stream.channels[i] for i in kept)
-    return [_Timed(times, stream.values[:, kept], channels, max(rate, 1.0), where)]
+    values = stream.values[:, kept]
+    values = values if np.issubdtype(values.dtype, np.floating) else values.astype(np.float64)
+    return [_Timed(times, values, channels, max(rate, 1.0), where)]
 
 
 def _groups(timed: list[_Timed], notes: list[str]) -> list[list[_Timed]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from otolith.data.importers.rows import Rows, numbers, open_rows
+from otolith.data.importers.rows import Rows, dates, numbers, open_rows
 from otolith.data.importers.session import Session
 from otolith.data.recording import Annotation
 from otolith.types import DataError
@@ -92,13 +90,7 @@ def read_labels(path: Path) -> Labels:
 
 def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64], bool]:
     """Seconds, and whether they count from 1970."""
-    column = table.column(name)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = pc.utf8_trim_whitespace(column)
-        for zone in (None, "UTC"):
-            with suppress(pa.ArrowInvalid):
-                column = text.cast(pa.timestamp("us", zone))
-                break
+    column = dates(table.column(name))
     if pa.types.is_timestamp(column.type) and column.null_count == 0:
         return column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64()).to_numpy() / 1e6, True
     return numbers(rows, table, name, "give seconds, or dates as 2024-03-01T12:00:00Z"), False

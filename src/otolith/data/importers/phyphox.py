@@ -88,7 +88,7 @@ def read(path: Path, wearing: Wearing) -> Iterator[Session]:
 def _tables(path: Path) -> list[Path]:
     """The tables of an export that begin with the time, in the order of their names."""
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path] if path.suffix == ".csv" and path.is_file() else []
-    return [file for file in files if _head(file)[0][:1] == [_TIME]]
+    return [file for file in files if file.is_file() and _head(file)[0][:1] == [_TIME]]
 
 
 def _head(file: Path) -> tuple[list[str], _Dialect]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -25,7 +27,11 @@ MAX_BYTES = 512 * 1024**2
 MAX_VALUES = 2 * 10**8
 """The most values that a (compressed) Parquet file may unfold to."""
 
+BEGINNING = 32 * 1024**2
+"""Bytes of a CSV that are looked at when only its beginning is; of a Parquet file a row for each 256 of them."""
+
 _HEADER_BYTES = 65536
+_WRONG_ROW = re.compile(r"Expected (\d+) columns, got (\d+): (.*)")
 
 
 class Rows(ABC):
@@ -42,8 +48,8 @@ class Rows(ABC):
     decimal: str = "."
 
     @abstractmethod
-    def read(self, wanted: list[str]) -> pa.Table:
-        """The columns `wanted`, in this order."""
+    def read(self, wanted: list[str], *, beginning: bool = False) -> pa.Table:
+        """The columns `wanted`, in this order; of all rows, or of the first `BEGINNING` bytes or rows."""
 
     @abstractmethod
     def where(self, row: int) -> str:
@@ -115,7 +121,7 @@ class CsvRows(Rows):
             raise DataError(f"{self.path} does not begin with a line of column names; give a CSV or Parquet file")
         return text
 
-    def read(self, wanted: list[str]) -> pa.Table:
+    def read(self, wanted: list[str], *, beginning: bool = False) -> pa.Table:
         """The columns `wanted`, in this order, as text.
 
         Raises:
@@ -124,33 +130,35 @@ class CsvRows(Rows):
         if self._bare:
             return pa.table({name: pa.array([], pa.string()) for name in wanted})
         places = [str(self.names.index(name)) for name in wanted]
-        bad: list[pv.InvalidRow] = []
-
-        def refuse(row: pv.InvalidRow) -> str:
-            bad.append(row)
-            return "error"
-
         try:
             table = pv.read_csv(
-                self.path,
+                self._beginning() if beginning else self.path,
                 # One thread, so that a bad row comes with its number.
                 read_options=pv.ReadOptions(
                     column_names=[str(i) for i in range(len(self.names))], skip_rows=self._skip, use_threads=False
                 ),
-                parse_options=pv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=refuse),
+                parse_options=pv.ParseOptions(delimiter=self._delimiter),
                 # As text: a number that cannot be read is then told with its line.
                 convert_options=pv.ConvertOptions(
                     include_columns=places, column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False
                 ),
             )
         except pa.ArrowInvalid as error:
-            if bad:
+            # Not by a handler of invalid rows: it fails aloud where such a row is no text.
+            if wrong := _WRONG_ROW.search(str(error)):
                 raise DataError(
-                    f"{self.path}: a line has {bad[0].actual_columns} values where the header has "
-                    f"{bad[0].expected_columns} columns: {bad[0].text[:60]!r}; correct it"
+                    f"{self.path}: a line has {wrong[2]} values where the header has {wrong[1]} columns: "
+                    f"{wrong[3][:60]!r}; correct it"
                 ) from error
             raise DataError(f"{self.path} cannot be read as CSV in UTF-8; save it as CSV or Parquet again") from error
         return table.rename_columns(wanted)
+
+    def _beginning(self) -> pa.BufferReader:
+        """The first lines, as far as they are whole."""
+        with self.path.open("rb") as file:
+            content = file.read(BEGINNING)
+            cut = len(content) if not file.read(1) else max(content.rfind(b"\n"), content.rfind(b"\r")) + 1
+        return pa.BufferReader(content[:cut])
 
     def where(self, row: int) -> str:
         """The line of data row `row`; blank lines are counted, though they are no rows."""
@@ -194,7 +202,8 @@ def numbers(rows: Rows, table: pa.Table, name: str, mend: str = "correct it or l
     """One column of a table that was read from `rows`, as `read_numbers`."""
     column = table.column(name)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = pc.utf8_trim_whitespace(column)
+        # Some files end each line with a semicolon though commas separate their columns (WISDM).
+        text = pc.utf8_rtrim(pc.utf8_trim_whitespace(column), "; ")
         text = pc.replace_substring(text, ",", ".") if rows.decimal == "," else text
         column = pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(_NOTHING)), None, text)
     try:
@@ -212,6 +221,17 @@ def numbers(rows: Rows, table: pa.Table, name: str, mend: str = "correct it or l
             "leave it empty where the value is missing"
         )
     return values
+
+
+def dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text such as 2024-03-01T12:00:00.020 (ISO 8601, time zone or none) as timestamps; any other column as it is."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        text = pc.utf8_trim_whitespace(column)
+        text = pc.if_else(pc.equal(text, ""), None, text)
+        for zone in (None, "UTC"):
+            with suppress(pa.ArrowInvalid):
+                return text.cast(pa.timestamp("ns", zone))
+    return column
 
 
 def _is_number(value: object) -> bool:
@@ -247,24 +267,29 @@ class ParquetRows(Rows):
         self.path = path
         try:
             self._file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowException) as error:
+            self.names = [name.strip() for name in self._file.schema_arrow.names]
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise DataError(f"{path} cannot be read as Parquet, it is cut off or damaged; write it again") from error
-        self.names = [name.strip() for name in self._file.schema_arrow.names]
 
-    def read(self, wanted: list[str]) -> pa.Table:
+    def read(self, wanted: list[str], *, beginning: bool = False) -> pa.Table:
         """The columns `wanted`, in this order.
 
         Raises:
             DataError: The file is damaged, or unfolds to more than `MAX_VALUES`.
         """
-        if self._file.metadata.num_rows * len(wanted) > MAX_VALUES:
+        if not beginning and self._file.metadata.num_rows * len(wanted) > MAX_VALUES:
             raise DataError(
                 f"{self.path} has {self._file.metadata.num_rows} rows, more than can be read at once; "
                 "cut it into shorter recordings"
             )
         stored = self._file.schema_arrow.names
         try:
-            table = self._file.read(columns=[stored[self.names.index(name)] for name in wanted])
+            columns = [stored[self.names.index(name)] for name in wanted]
+            if beginning:
+                batch = next(self._file.iter_batches(BEGINNING // 256, columns=columns), None)
+                table = self._file.read(columns=columns) if batch is None else pa.Table.from_batches([batch])
+            else:
+                table = self._file.read(columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{self.path} cannot be read as Parquet, it is damaged; write it again") from error
         return table.rename_columns([name.strip() for name in table.column_names]).select(wanted)

@@ -51,7 +51,7 @@ def _head(path: Path) -> _Head | None:
     if not path.is_file() or path.suffix.lower() not in (".csv", ".txt"):
         return None
     with path.open("rb") as content:
-        lines = content.read(_HEAD_BYTES).decode("utf-8-sig").splitlines()
+        lines = content.read(_HEAD_BYTES).decode("utf-8-sig", "replace").splitlines()
     said = re.match(r'"?sep=(\\t|.)"?', lines[0]) if lines else None
     above = 1 if said else 0
     if len(lines) < above + 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from otolith.data.importers.clocks import MAX_REPEATED, RATE_TOLERANCE, SHORT_GAP, ordinary_rate
+from otolith.data.importers.clocks import MAX_REPEATED, RATE_TOLERANCE, SHORT_GAP, evened, ordinary_rate
 from otolith.data.importers.mapping import TIME_UNITS, TableMapping
-from otolith.data.importers.rows import MAX_VALUES, Rows, numbers, open_rows, require
+from otolith.data.importers.rows import MAX_VALUES, Rows, dates, numbers, open_rows, require
 from otolith.data.recording import MIN_SAMPLES, Annotation, Recording, refuse_implausible
 from otolith.data.signal import spread, to_uniform
 from otolith.types import DataError, UnitError
@@ -171,15 +170,8 @@ def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64],
 
 
 def _dates(rows: Rows, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """Dates in nanoseconds, also from text such as 2024-03-01T12:00:00.020 (ISO 8601, time zone or none); others as
-    they are.
-    """
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = pc.utf8_trim_whitespace(column)
-        text = pc.if_else(pc.equal(text, ""), None, text)
-        for zone in (None, "UTC"):
-            with suppress(pa.ArrowInvalid):
-                return text.cast(pa.timestamp("ns", zone))
+    """Dates in nanoseconds, also from text; others as they are."""
+    column = dates(column)
     if pa.types.is_timestamp(column.type):
         try:
             return column.cast(pa.timestamp("ns", column.type.tz))
@@ -202,7 +194,11 @@ def _clock(
             f"{rows.path}: the time in column '{name}' does not advance; choose another time column, "
             "or leave it out and give the rate"
         )
-    if _coarse(rows, mapping, times, values):
+    coarse = _coarse(rows, mapping, times, values)
+    even = None if np.isnan(values).any() else evened(times)  # sensors that write by turns have clocks of their own
+    if even:
+        times, rate = even
+    elif coarse:
         tolerance = max(tolerance, 1 / len(np.unique(times)))
         times, rate = spread(times)
     unit = "ns" if stamped else mapping.time_unit or _unit_of(rows, mapping, rate, tolerance)

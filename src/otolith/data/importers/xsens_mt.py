@@ -61,7 +61,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file() or path.suffix.lower() not in (".txt", ".csv"):
         return []
     with path.open("rb") as content:
-        return content.read(_HEAD_BYTES).decode("utf-8-sig").splitlines()
+        return content.read(_HEAD_BYTES).decode("utf-8-sig", "replace").splitlines()
 
 
 def _header(lines: Sequence[str]) -> int:

@@ -74,7 +74,7 @@ def meaning(name: str) -> Meaning:
     plain = plain.replace("²", "2").replace("°", "deg").replace("µ", "u").replace("μ", "u")
     words = [w for part in re.split(r"[^0-9A-Za-z]+", plain) for w in _EDGES.sub(" ", part).lower().split()]
     together = "".join(words)
-    apple = bool({"user"} & set(words)) and "acceleration" in words or "rotationrate" in together
+    apple = any(said in together for said in ("useracceleration", "rotationrate", "accelerometeracceleration"))
     words, glued, axis = _apart(_joined(words))
     sensor = glued
     rest: list[str] = []
@@ -96,7 +96,9 @@ def meaning(name: str) -> Meaning:
         axis = rest.pop()
     if not sensor and axis in "xyz" and len(rest) == 1 and rest[0] in _LETTERS:
         sensor = _LETTERS[rest.pop()]
-    placement, rest = _place(rest)
+    if not sensor and axis and unit:
+        sensor = next((of for of, si in _OF.items() if to_si(unit)[0] == si), "")
+    placement, rest = _place([word for word in rest if word != "axis"])
     device = next((_DEVICES[word] for word in rest if word in _DEVICES), "")
     if unit and sensor in _OF and to_si(unit)[0] != _OF[sensor]:
         unit = ""
