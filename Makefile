@@ -3,8 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# One thread, one process: small tensors gain nothing from two threads, and a second process pays for importing torch and
-# converting data once more than it gains (PYTEST_ADDOPTS="-n 2" uses two all the same).
+# One thread a process: small tensors gain nothing from two. Two processes: the machine of a reader has two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 HAPT ?= runs/hapt
@@ -48,7 +47,7 @@ tables: venv  ## the tables of README.md and docs/datasets.md
 	$(BIN)/python tools/doc_tables.py
 
 test: venv  ## all fast tests
-	$(PYTEST)
+	$(PYTEST) -n 2
 
 test-slow: venv  ## slow tests, and those on real data where OTOLITH_RAW_DIR is set
 	$(PYTEST) -m "slow or real" --durations=10

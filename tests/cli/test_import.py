@@ -16,7 +16,7 @@ from tests.cli.conftest import Command, listing, write_csv
 
 from exports import WRITERS, generic
 from otolith.data.channels import GRAVITY
-from otolith.data.importers import IMPORTERS, TableMapping, read_table
+from otolith.data.importers import IMPORTERS, TableMapping, importer, read_table
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset
 
@@ -57,7 +57,8 @@ def test_an_export_becomes_a_dataset(otolith: Command, tmp_path: Path, name: str
     assert (dataset.name, dataset.info["title"]) == ("own", "own recordings")
     (source,) = dataset.info["sources"]
     assert source["url"] == path.name and len(source["sha256"]) == 64 and source["bytes"] > 0
-    lines = done.out.splitlines()
+    first, *lines = done.out.splitlines()
+    assert first == f"{path}: {importer(name).TITLE}"
     assert [line.split(":")[0] for line in lines] == list(dataset.recordings["name"])
     assert all(" Hz" in line and " s at " in line and " at the " in line for line in lines)
     assert otolith("datasets", "check", "own").code in (0, 1)
@@ -70,7 +71,9 @@ def test_a_table_arrives_as_it_would_be_classified(
         "import", csv, "-o", "own", "--mapping", mapping, "--placement", "left wrist", "--device", "smartwatch"
     )
     assert done.code == 0, done.err
-    assert done.out.startswith("session: 48.0 s at 50 Hz, smartwatch at the left wrist: acc_x acc_y acc_z gyro_x")
+    assert done.out.startswith(
+        f"{csv}: table, by {mapping}\nsession: 48.0 s at 50 Hz, smartwatch at the left wrist: acc_x acc_y acc_z gyro_x"
+    )
     found = Dataset.open("own").read(0)
     plain = read_table(
         csv,
@@ -139,7 +142,7 @@ def test_a_folder_of_tables_with_its_mapping(otolith: Command, tmp_path: Path) -
     path = generic.write(tmp_path)
     done = otolith("import", path, "-o", "own", "--mapping", "mapping.yaml", "--placement", "handlebar")
     assert done.code == 0, done.err
-    assert [line.split(":")[0] for line in done.out.splitlines()] == ["ride", "ride_heart_rate"]
+    assert [line.split(":")[0] for line in done.out.splitlines()[1:]] == ["ride", "ride_heart_rate"]
     assert "begins at 0.196 s" in done.out and "cycling 9.7 s" in done.out
 
 

@@ -260,13 +260,15 @@ def test_time_that_goes_back_and_people_who_change_are_pointed_out(tmp_path: Pat
 
 def test_rows_that_share_a_time_need_a_rate_and_two_clocks_are_both_told(tmp_path: Path) -> None:
     times = np.arange(600) * 20
-    table = frame(uptime=times * 1_000_000 + 77, time=np.repeat(times[9::10], 10))
+    table = frame(uptime=times * 1_000_000 + 77, time=times // 1000 * 1000)
     path = written(table, tmp_path / "a.csv")
     text = guess(path, WRIST)
     found = mapping(text)
     assert (found.time, found.rate) == ("time", pytest.approx(50, rel=0.01))
-    assert "'uptime' could be the time as well" in text
+    assert "'uptime' could be the time as well" in text and "50 rows share each time" in text
     assert read_table(path, found).rate == pytest.approx(50, rel=0.01)
+    text = guess(written(frame(time=np.repeat(times[9::10], 10)), path), WRIST)
+    assert "stamped in bursts, with a mean step of " in text and mapping(text).rate is None
 
 
 # Layouts

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import tarfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +17,7 @@ from exports import generic as export
 from otolith.data.channels import GRAVITY, Channel, triad
 from otolith.data.importers import Session, Stream, Wearing, generic, rows
 from otolith.data.importers.clocks import evened, ordinary_rate, recordings, together
+from otolith.data.importers.opening import opened
 from otolith.data.importers.shake import by_clock, by_offset, by_shake
 from otolith.data.recording import Annotation, Recording
 from otolith.types import ConfigError, DataError, OtolithError
@@ -285,6 +290,29 @@ def test_known_clocks_bound_the_search(shaken: Callable[..., tuple[Session, Sess
     assert by_shake(near).shifts[1] + 1000 == pytest.approx(5.22, abs=0.005)
     far = replace(first, started=1.7e9), replace(second, started=1.7e9 - 1000 + 90)
     refused(lambda: by_shake(far), "give --offset")
+
+
+# What a person gives
+
+
+def test_archives_are_unpacked_and_office_files_are_not(tmp_path: Path) -> None:
+    lone, office = tmp_path / "walk.zip", tmp_path / "walk.xlsx"
+    with zipfile.ZipFile(lone, "w") as archive:
+        archive.writestr("acc.csv", "t,x\n")
+    shutil.copyfile(lone, office)
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"t,x\n"))
+    with opened(lone) as path:
+        assert path.name == "acc.csv" and path.read_text() == "t,x\n"
+        unpacked = path
+    assert not unpacked.exists()
+    with tarfile.open(tmp_path / "ride.tar.gz", "w:gz") as archive:
+        archive.add(lone, "inner/deep/a.bin")
+        archive.add(lone, "inner/b.bin")
+    with opened(tmp_path / "ride.tar.gz") as path:
+        assert path.name == "ride" and sorted(p.name for p in path.iterdir()) == ["b.bin", "deep"]
+    for plain in (office, tmp_path / "rows.csv.gz", tmp_path):
+        with opened(plain) as path:
+            assert path == plain
 
 
 # Tables of one session in several files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from otolith.data.channels import GRAVITY, NORMALISED, Channel, triad
 from otolith.data.quality.findings import Concern
 from otolith.data.quality.inspection import Quality, inspect
 from otolith.data.recording import Annotation, Recording
+from otolith.data.store import Dataset
 
 Inspect = Callable[..., Quality]
 
@@ -278,3 +280,21 @@ def test_a_gyroscope_alone_is_judged_by_its_size(some: list[Recording], inspecte
     assert severe(inspected(map(alone, some))) == {}
     found = severe(inspected(plant(alone(recording), "deg") for recording in some))
     assert "values look like deg/s: give the unit as deg/s" in found["unit"]
+
+
+def test_one_recording_at_a_time_is_held(
+    some: list[Recording], inspected: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was seen keeps a signal, or a view of it, alive: memory does not grow with a dataset."""
+    signals: list[weakref.ref[np.ndarray]] = []
+    read = Dataset.read
+
+    def counted(dataset: Dataset, number: int) -> Recording:
+        assert sum(signal() is not None for signal in signals) <= 1
+        recording = read(dataset, number)
+        signals.append(weakref.ref(recording.signal))
+        return recording
+
+    monkeypatch.setattr(Dataset, "read", counted)
+    quality = inspected(some[:6])
+    assert len(signals) == 6 and quality.balance.total == 6

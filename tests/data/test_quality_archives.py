@@ -14,7 +14,7 @@ from otolith.data.recording import Recording
 
 pytestmark = pytest.mark.slow
 
-STEPS = {"hapt": 4, "motionsense": 6, "utd_mhad": 12, "dsads": 6, "wisdm": 1, "tug": 6}
+STEPS = {"hapt": 4, "motionsense": 6, "utd_mhad": 12, "dsads": 6, "wisdm": 1, "tug": 7}
 """Of how many parts one is read; some recordings do as well as all."""
 RATES = {"hapt": 50, "motionsense": 50, "utd_mhad": 50, "dsads": 25, "wisdm": 20, "tug": 100}
 # The sign of gravity is known where it is known how the device was worn: not of the phones of WISDM and TUG, which lay

@@ -1,7 +1,7 @@
 """Small copies of what devices and apps export, exactly in their documented layout.
 
 A module for each kind of export, named as its importer; its `write(folder)` writes one session into the empty `folder`
-and gives the path of the file or folder that a person would import.
+and gives the path of the file or folder that a person would import. `generic` holds tables, which need a mapping.
 """
 
 from __future__ import annotations

@@ -87,7 +87,10 @@ def test_finished_run_resumes_to_itself(finished: Path, pretrain_config: Pretrai
     assert ((finished / "latest.safetensors").read_bytes(), history(finished)) == before
 
 
-@pytest.mark.parametrize("stops", [(3,), (5, 6), (11, 16, 23)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("stops", [pytest.param((3,), marks=SLOW), (5, 6), pytest.param((11, 16, 23), marks=SLOW)])
 def test_stopped_and_resumed_ends_with_the_same_weights(
     stops: tuple[int, ...],
     finished: Path,
@@ -112,6 +115,7 @@ def test_stopped_and_resumed_ends_with_the_same_weights(
     assert_equal_runs(finished, folder, steps=24)
 
 
+@pytest.mark.slow
 def test_accumulated_steps_resume_too(
     pretrain_config: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,11 +74,13 @@ def _inspect(dataset: Dataset, progress: Progress) -> Quality:
 
 
 def _show(quality: Quality, concerns: Sequence[Concern], console: Console) -> None:
+    from otolith.data.quality.gaps import percent
+
     facts = quality.facts()
     rates = ", ".join(f"{rate} Hz" for rate in facts["rates"])
     hours, unlabelled = facts["seconds"] / 3600, facts["unlabelled"]
     line = f"{facts['recordings']} recordings of {facts['subjects']} people, {hours:.1f} h at {rates}"
-    typer.echo(f"{quality.dataset.name}: {line}" + (f"; {unlabelled:.1%} unlabelled" if unlabelled else ""))
+    typer.echo(f"{quality.dataset.name}: {line}" + (f"; {percent(unlabelled)} unlabelled" if unlabelled else ""))
     if facts["rest"] or facts["turn"]:
         console.print(_sensors(quality))
     if concerns:

@@ -87,7 +87,7 @@ def import_(
         raise ConfigError(f"the times in {labels} are seconds of one session; import its path alone, or give dates")
     told = _Told([], [])
     old = _existing(output, name, add=add, replace=replace)
-    read = _sessions(paths, wearings, "" if kind in ("auto", "csv") else kind, mapping, old)
+    read = _sessions(list(zip(paths, wearings, strict=True)), "" if kind == "auto" else kind, mapping, old, told)
     if together:
         read = iter([_merged(list(read), offset, sync, told)])
     _write(output, name or output.resolve().name, old, paths, _recordings(read, known, told))
@@ -160,18 +160,20 @@ def _wearings(
 
 
 def _sessions(
-    paths: Sequence[Path], wearings: Sequence[Wearing], kind: str, mapping: Path | None, old: Dataset | None
+    worn: Sequence[tuple[Path, Wearing]], kind: str, mapping: Path | None, old: Dataset | None, told: _Told
 ) -> Iterator[Session]:
     """The sessions in each path, under names that do not repeat."""
     from dataclasses import replace
 
-    from otolith.data.importers import sessions
+    from otolith.data.importers import detect, importer, sessions
     from otolith.data.importers.opening import opened
 
     taken = {str(word) for column in ("name", "session") for word in old.recordings[column]} if old else set()
-    for path, wearing in zip(paths, wearings, strict=True):
+    for path, wearing in worn:
         with opened(path) as source:
-            for session in sessions(source, wearing, kind=kind, mapping=mapping):
+            found = "csv" if mapping else kind or detect(source)
+            told.lines.append(f"{path}: {f'table, by {mapping}' if mapping else importer(found).TITLE}")
+            for session in sessions(source, wearing, kind=found, mapping=mapping):
                 plain = name = re.sub(r"[^\w .+-]", "_", session.name) or "recording"
                 number = 1
                 while name in taken:
@@ -261,12 +263,15 @@ def _source(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"there is no file or folder {path}; check the path")
     digest, size = hashlib.sha256(), 0
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    for file in files:
-        if len(files) > 1:
-            digest.update(str(file.relative_to(path)).encode())
-        with file.open("rb") as content:
-            while piece := content.read(1 << 20):
-                digest.update(piece)
-                size += len(piece)
+    try:
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        for file in files:
+            if len(files) > 1:
+                digest.update(str(file.relative_to(path)).encode("utf-8", "surrogateescape"))
+            with file.open("rb") as content:
+                while piece := content.read(1 << 20):
+                    digest.update(piece)
+                    size += len(piece)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     return {"url": path.name, "sha256": digest.hexdigest(), "bytes": size, "note": ""}

@@ -170,8 +170,11 @@ def _turning(quality: Quality) -> dict[str, Any] | None:
     for body in quality.gyroscope.bodies:
         scales, misfit, count = quality.gyroscope.curve(body)
         if count:
+            # Far from 1 gravity strays without end: what matters lies low, between a half and a double.
+            near = misfit[(scales >= 0.5) & (scales <= 2)].max()
+            shown = np.where(misfit <= 1.5 * near, misfit, np.nan)
             windows += count
-            series.append(Series(body, [float(f"{s:.2g}") for s in scales], misfit))
+            series.append(Series(body, [float(f"{s:.2g}") for s in scales], shown))
     if not series:
         return None
     top = max(float(np.nanmax(np.asarray(line.y))) for line in series)

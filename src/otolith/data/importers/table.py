@@ -51,8 +51,7 @@ class Table:
         """Runs of equal labels, in seconds from the first row; an empty label is none, and a gap ends a run."""
         if self.labels is None:
             return ()
-        coded = pc.utf8_trim_whitespace(self.labels.cast(pa.string()).fill_null(""))
-        coded = coded.combine_chunks().dictionary_encode()
+        coded = pc.utf8_trim_whitespace(self.labels.fill_null("")).combine_chunks().dictionary_encode()
         codes, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
         times = self.times
         new = np.r_[True, (codes[1:] != codes[:-1]) | (np.diff(times) > self.gap)]
@@ -133,12 +132,20 @@ def load(path: Path, mapping: TableMapping) -> Table:
             f"{path}: column '{list(mapping.columns)[few[0]]}' has fewer than {MIN_SAMPLES} values; leave it out"
         )
     values *= np.array(mapping.factors())
-    labels = table.column(mapping.label) if mapping.label else None
+    labels = _words(rows, table, mapping.label) if mapping.label else None
     if not mapping.time:
         rate = float(mapping.rate or np.nan)
         return Table(np.arange(len(values)) / rate, values, rate, labels=labels)
     times, rate, origin, utc = _clock(rows, table, mapping, values)
     return Table(times, values, rate, True, origin, utc, labels)
+
+
+def _words(rows: Rows, table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column as text."""
+    try:
+        return table.column(name).cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{rows.path}: the labels in column '{name}' are no words; give text") from error
 
 
 def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64], float, bool, bool]:
@@ -194,11 +201,10 @@ def _clock(
             f"{rows.path}: the time in column '{name}' does not advance; choose another time column, "
             "or leave it out and give the rate"
         )
-    coarse = _coarse(rows, mapping, times, values)
     even = None if np.isnan(values).any() else evened(times)  # sensors that write by turns have clocks of their own
     if even:
         times, rate = even
-    elif coarse:
+    elif _coarse(rows, mapping, times, values):
         tolerance = max(tolerance, 1 / len(np.unique(times)))
         times, rate = spread(times)
     unit = "ns" if stamped else mapping.time_unit or _unit_of(rows, mapping, rate, tolerance)
@@ -238,7 +244,7 @@ def _coarse(rows: Rows, mapping: TableMapping, times: NDArray[np.float64], value
         return False
     said = f"{rows.path}: {share:.3g} rows share each time in column '{mapping.time}'"
     if mapping.rate is None:
-        raise DataError(f"{said}; give the samples per second (--rate) to spread them, or a finer time column")
+        raise DataError(f"{said}; give the samples per second (rate) to spread them, or a finer time column")
     if max(map(len, clocks)) < (1 - MAX_REPEATED) * len(times):
         raise DataError(f"{said}, and sensors write by turns; give a finer time column, or one file for each sensor")
     return True

@@ -41,7 +41,7 @@ class Check(Protocol):
         """What is to be said of all that were seen."""
 
 
-def concern(kind: str, severe: bool, text: str, names: Sequence[str], total: int) -> Concern:
+def concern(kind: str, severe: bool, text: str, names: Sequence[str], total: int, among: str = "recordings") -> Concern:
     """A concern about some of `total` recordings.
 
     Args:
@@ -50,15 +50,12 @@ def concern(kind: str, severe: bool, text: str, names: Sequence[str], total: int
         text: The sentence, which goes on after "in 3 of 360 recordings ".
         names: The recordings.
         total: How many there are.
+        among: What they are, where they are not all recordings.
     """
-    return Concern(kind, severe, f"{count(len(names), total)}{text}", len(names), tuple(names[:_SHOWN]))
-
-
-def count(some: int, total: int) -> str:
-    """`in 3 of 360 recordings `, with a space at the end."""
-    if total == 1:
-        return ""
-    return f"in all {total} recordings " if some == total else f"in {some} of {total} recordings "
+    where = ""
+    if total > 1:
+        where = f"in all {total} {among} " if len(names) == total else f"in {len(names)} of {total} {among} "
+    return Concern(kind, severe, where + text, len(names), tuple(names[:_SHOWN]))
 
 
 def listed(names: Sequence[str], most: int = _SHOWN) -> str:

@@ -131,7 +131,8 @@ class Posture:
 
     def _of_direction(self) -> list[Concern]:
         turned: dict[bool, dict[str, list[str]]] = {}
-        for placement, cosines in self.known().items():
+        known = self.known()
+        for placement, cosines in known.items():
             reversed_ = [name for name, cosine in cosines.items() if cosine < _OPPOSITE]
             if reversed_:
                 most = 2 * len(reversed_) > len(cosines)
@@ -145,7 +146,8 @@ class Posture:
                 else "these may have been worn the other way up, or their sign is reversed"
             )
             text = f"gravity points down where it should point up, at {listed(list(where))}; {mend}"
-            found.append(concern("gravity sign", most, text, names, self.total))
+            judged = len({name for placement in where for name in known[placement]})
+            found.append(concern("gravity sign", most, text, names, judged, "recordings that tell it,"))
         return found
 
     def _of_splits(self) -> list[Concern]:

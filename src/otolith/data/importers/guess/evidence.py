@@ -236,15 +236,16 @@ def clock(times: Floats, first: float, said: str = "") -> Clock | None:
     if len(times) < 8 or not np.isfinite(times).all() or (np.diff(times) < 0).any() or times[-1] <= 0:
         return None
     each = len(times) / len(np.unique(times))
-    coarse = 1 - 1 / each > MAX_REPEATED
     even = evened(times)
+    coarse = not even and 1 - 1 / each > MAX_REPEATED
     rate = even[1] if even else spread(times)[1] if coarse else ordinary_rate(times)
     if rate <= 0:
         return None
     seconds = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
     epochs = [unit for unit, s in seconds.items() if 1e9 < first * s < 4e9]
     likely = [unit for unit, s in seconds.items() if _LIKELY[0] <= rate / s <= _LIKELY[1]]
-    step = f"{each:.3g} rows share each time, so they" if coarse else f"the usual step is {1 / rate:.6g}, so rows"
+    usual = "stamped in bursts, with a mean step of" if even else "the usual step is"
+    step = f"{each:.3g} rows share each time, so they" if coarse else f"{usual} {1 / rate:.6g}, so rows"
     if said and likely and not 1 <= rate / seconds[said] <= 10_000:
         unit, because = likely[0], f"ITS NAME SAYS {said}, which no motion sensor would be in; likely"
     elif said:
