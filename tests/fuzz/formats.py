@@ -8,6 +8,7 @@ import struct
 import zlib
 from functools import cache
 from pathlib import PurePosixPath
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,8 @@ def npy_header(data: bytes, rng: np.random.Generator) -> bytes:
 def npy_values(data: bytes, rng: np.random.Generator) -> bytes:
     """An array that is well packed and holds something else."""
     try:
-        values = np.load(io.BytesIO(data))
-    except (ValueError, OSError, EOFError, RecursionError, MemoryError):
+        values = np.lib.format.read_array(io.BytesIO(data))
+    except (ValueError, EOFError, RecursionError, MemoryError, TokenError):
         return data[:-1]
     return packed_npy(_other_values(values, rng))
 

@@ -210,7 +210,7 @@ def packed(tree: Path, rng: np.random.Generator) -> Path:
     if rng.random() < 0.6:
         ways = mutations_of(new.name)
         content = ways[rng.integers(len(ways))](content, rng)
-    if tree.is_dir():
+    if tree.is_dir() and not tree.is_symlink():
         shutil.rmtree(tree)
     else:
         tree.unlink(missing_ok=True)

@@ -311,7 +311,7 @@ def _zipped(content: bytes, place: str, part: int, budget: _Budget, depth: int =
         raise DataError(f"{place} is damaged or cut off: {_AGAIN}") from error
     for info in archive.infolist():
         name = PurePosixPath(info.filename).name
-        if info.is_dir() or not _matters(name):
+        if not name or info.is_dir() or not _matters(name):
             continue
         shown = _shown(place, name)
         read = partial(_unzip, archive, info, shown, budget)

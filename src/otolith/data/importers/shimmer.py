@@ -116,6 +116,8 @@ def _times(rows: Rows, head: _Head) -> tuple[NDArray[np.float64], float | None, 
             if not len(stamps) or np.isnan(stamps[0]):
                 raise DataError(f"{rows.path} has no time in its first row; export it again")
             return (stamps - stamps[0]) / 1000, (stamps[0] / 1000 if form else None), []
+    if not clocks:
+        raise DataError(f"{rows.path} has no column of a clock; export it again, with a timestamp")
     column = rows.read([clocks["FormattedUnix_"]]).column(0)
     try:
         text = pc.replace_substring(pc.utf8_trim_whitespace(column), "/", "-")

@@ -21,10 +21,10 @@ USUAL_RATES = (10, 20, 25, 30, 32, 40, 50, 60, 64, 75, 80, 100, 120, 128, 200, 2
 _LIKELY = (5.0, 1000.0)
 """Hz in which motion is recorded; each step of time lies in it in at most one unit."""
 
-_TURN = 0.65
-"""How fast gravity turns as a share of what a gyroscope in rad/s says. It is not 1, as limbs are also accelerated: of
-1136 recordings of eight sensors (WISDM, HAPT, MotionSense, TUG, DSADS, SPAR) all lie between 0.13 and 3.4, which is
-0.65 divided and multiplied by 5; units differ by 57."""
+_TURN, _TURN_FACTOR = 0.65, 6.0
+"""How fast gravity turns as a share of what a gyroscope in rad/s says, and by what factor that varies. It is not 1, as
+limbs are also accelerated: of 1408 recordings of six sets (WISDM, HAPT, MotionSense, TUG, DSADS, SPAR) all lie between
+0.10 and 3.4, all but one within this factor; units differ by 57."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def gyroscope_unit(found: Turning | None, gyro: Floats) -> Finding:
         unit = min(factors, key=lambda name: abs(log(found.ratio / (_TURN * factors[name]))))
         said = "as fast as" if unit == "rad/s" else f"{1 / found.ratio:.3g} times slower than"
         why = f"gravity turns {said} these numbers say in rad/s (agreement {found.agreement:.2f}): {unit}"
-        if abs(log(found.ratio / (_TURN * factors[unit]))) < log(6):
+        if abs(log(found.ratio / (_TURN * factors[unit]))) < log(_TURN_FACTOR):
             return Finding(unit, why)
         return Finding(
             "", f"gravity turns {found.ratio:.3g} times as fast as these numbers say in rad/s, as in no unit"
