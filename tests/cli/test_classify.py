@@ -4,6 +4,7 @@ import csv as csvfile
 import errno
 import json
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tests.cli.conftest import WATCH, Command, write_csv
 
+from exports import phyphox
 from otolith import files
 from otolith.data.channels import GRAVITY
 from otolith.data.labels import VOCABULARY
@@ -107,6 +109,28 @@ def test_other_units_and_a_mapping_give_the_same(
     about = "placement: left wrist\ndevice: smartwatch\ntime: time\ntime_unit: ms\n"
     (tmp_path / "columns.yaml").write_text(f"{about}columns:\n{columns}")
     assert same(classify(file, "--mapping", tmp_path / "columns.yaml", "-l", NAMES), from_dataset)
+
+
+def test_an_export_of_an_app_gives_the_same(
+    classify: Callable[..., Any],
+    refuse: Callable[..., str],
+    from_dataset: list[dict[str, Any]],
+    table: pd.DataFrame,
+    tmp_path: Path,
+) -> None:
+    for name, kind, unit, sensor in (
+        ("Accelerometer", "Acceleration", "m/s^2", "acc"), ("Gyroscope", "Gyroscope", "rad/s", "gyro")
+    ):  # fmt: skip
+        (tmp_path / "walk").mkdir(exist_ok=True)
+        rows = table[["time", *(f"{sensor}_{axis}" for axis in "xyz")]].to_numpy()
+        phyphox.table(tmp_path / "walk" / f"{name}.csv", phyphox.names(kind, unit), rows)
+    place = ("--placement", "left wrist", "--device", "smartwatch")
+    assert same(classify(tmp_path / "walk", *place, "-l", NAMES), from_dataset)
+    with zipfile.ZipFile(tmp_path / "walk.zip", "w") as file:
+        for path in (tmp_path / "walk").iterdir():
+            file.write(path, path.name)
+    assert same(classify(tmp_path / "walk.zip", *place, "-l", NAMES), from_dataset)
+    assert "leave out --acc-unit" in refuse(tmp_path / "walk", *place, "--acc-unit", "g")
 
 
 def test_synonyms_mean_the_same(

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from otolith.data.views import ChannelView
     from otolith.models.model import Otolith
 
-File = Annotated[Path, typer.Argument(help="CSV or Parquet file, or the folder of a converted dataset.")]
+File = Annotated[
+    Path, typer.Argument(help="CSV or Parquet, the export of a device (file, folder or zip), or a dataset folder.")
+]
 Name = Annotated[str | None, typer.Option("--recording", help="Name of the recording, if FILE is a dataset.")]
 Mapping = Annotated[Path | None, typer.Option(help="YAML that describes the columns, instead of the options below.")]
 AccUnit = Annotated[str, typer.Option(help="Unit of acceleration: m/s^2, g, mg.")]
@@ -74,9 +76,8 @@ def open_recording(file: Path, name: str | None, mapping: Path | None, **describ
 
 
 def _read(file: Path, name: str | None, mapping: Path | None, described: Described) -> Recording:
-    from otolith.data.importers import TableMapping, read_columns, read_table
-    from otolith.data.recording import refuse_implausible
-    from otolith.data.store import Dataset
+    from otolith.data.importers import TableMapping, read_columns, read_table, recognised
+    from otolith.data.importers.opening import opened
 
     unsaid: dict[str, object] = {**_UNSAID}
     said = [
@@ -84,27 +85,57 @@ def _read(file: Path, name: str | None, mapping: Path | None, described: Describ
         for key, value in described.items()
         if value != unsaid[key]
     ]
-    if file.is_dir():
-        dataset = Dataset.open(file)
+    if mapping and said:
+        raise ConfigError(f"--mapping describes the columns: say it in {mapping} and leave out {', '.join(said)}")
+    if (file / "dataset.json").is_file():
         if said or mapping:
             raise ConfigError(
                 f"{file} is a dataset, which describes itself: leave out {', '.join(said or ['--mapping'])}"
             )
-        names = list(dataset.recordings["name"])
-        if name not in names:
-            some = ", ".join(names[:3])
-            raise DataError(f"say which recording of {file} with --recording: there are {len(names)}, such as {some}")
-        found = dataset.read(names.index(name))
-        refuse_implausible(found)
-        return found
+        return _of_dataset(file, name)
     if mapping:
-        if said:
-            raise ConfigError(f"--mapping describes the columns: say it in {mapping} and leave out {', '.join(said)}")
         return read_table(file, TableMapping.from_yaml(mapping))
+    with opened(file) as source:
+        if recognised(source):
+            return _of_export(source, described, [option for option in said if option not in _WORN])
+    if file.is_dir():
+        return _of_dataset(file, name)  # which says what is wrong with it
     columns = read_columns(file)
     if not described["placement"]:
         raise ConfigError("say where the sensor was worn, for example --placement 'left wrist': the model reads this")
     return read_table(file, TableMapping.standard(columns, **described))
+
+
+def _of_dataset(folder: Path, name: str | None) -> Recording:
+    from otolith.data.recording import refuse_implausible
+    from otolith.data.store import Dataset
+
+    dataset = Dataset.open(folder)
+    names = list(dataset.recordings["name"])
+    if name not in names:
+        some = ", ".join(names[:3])
+        raise DataError(f"say which recording of {folder} with --recording: there are {len(names)}, such as {some}")
+    found = dataset.read(names.index(name))
+    refuse_implausible(found)
+    return found
+
+
+_WORN = ("--placement", "--device")
+"""Options that the export of a device leaves open."""
+
+
+def _of_export(source: Path, described: Described, too_much: Sequence[str]) -> Recording:
+    """The motion in the first session of a device's or an app's export."""
+    from otolith.data.importers import Wearing, sessions
+    from otolith.data.importers.clocks import recordings
+
+    if too_much:
+        raise ConfigError(f"{source.name} is the export of a device, which states units and clock: leave out "
+                          f"{', '.join(too_much)}")  # fmt: skip
+    session = next(sessions(source, Wearing(described["placement"], described["device"])))
+    found, notes = recordings(session)
+    tell(notes)
+    return found[0]
 
 
 def notes_on(found: Recording, model: Otolith, view: ChannelView) -> list[str]:

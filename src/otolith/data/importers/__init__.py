@@ -28,6 +28,7 @@ __all__ = [
     "importer",
     "read_columns",
     "read_table",
+    "recognised",
     "sessions",
 ]
 
@@ -72,6 +73,11 @@ def importer(name: str) -> Importer:
     return cast("Importer", import_module(f"{__name__}.{IMPORTERS[name]}"))
 
 
+def recognised(path: Path) -> list[str]:
+    """The names of the kinds of export that a file or folder looks like: one, or none."""
+    return [name for name in IMPORTERS if importer(name).recognises(path)]
+
+
 def detect(path: Path) -> str:
     """The name of the one kind of export that a file or folder is.
 
@@ -80,7 +86,7 @@ def detect(path: Path) -> str:
     """
     if not path.exists():
         raise DataError(f"there is no file or folder {path}; check the path")
-    found = [name for name in IMPORTERS if importer(name).recognises(path)]
+    found = recognised(path)
     if len(found) == 1:
         return found[0]
     if found:
