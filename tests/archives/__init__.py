@@ -13,5 +13,7 @@ Writers = dict[str, Callable[[Path], None]]
 
 _MODULES = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
 WRITERS: Writers = {
-    name: import_module(f"archives.{name}").write for name in _MODULES if name not in ("__init__", "motion", "matlab")
+    name: import_module(f"archives.{name}").write
+    for name in _MODULES
+    if name not in ("__init__", "damage", "motion", "matlab")
 }

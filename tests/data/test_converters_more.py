@@ -104,7 +104,7 @@ def test_wisdm_mark_within_a_line_is_damage(tmp_path: Path):
     WRITERS["wisdm"](tmp_path)
     path = next(tmp_path.rglob("data_1600_accel_phone.txt"))
     path.write_text(path.read_text().replace("1600,A,252", "1600,A,2;52", 1))
-    with pytest.raises(DataError, match=r"line 1: '2;52\d+' is not a number"):
+    with pytest.raises(DataError, match=r"line 1: '2;52\d+' is not a whole number"):
         list(convert("wisdm", tmp_path))
 
 

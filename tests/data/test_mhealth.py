@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from archives import WRITERS
+from archives.damage import Damage, cell, refused, rewrite
 from archives.mhealth import columns
 from archives.motion import simulate
 from otolith.data.channels import GRAVITY, NORMALISED
@@ -93,22 +94,16 @@ def test_whoever_stands_turns_little_in_a_field_of_length_one(raw_dir: Path):
         (lambda lines: [*lines[:4], "x" + lines[4], *lines[5:]], "line 5: 'x"),
         (lambda lines: [*lines[:4], lines[4].replace("\t", "\tNaN\t", 1).rsplit("\t", 1)[0]], "line 5: 'NaN' is not a"),
         (lambda lines: [*lines[:4], "inf" + lines[4][lines[4].index("\t") :]], "line 5: 'inf' is not a number"),
-        (lambda lines: [*lines[:4], lines[4][:-1] + "13"], "line 5: label 13 is not one of 0 to 12"),
-        (lambda lines: [*lines[:4], lines[4][:-1] + "1.5"], "line 5: label 1.5 is not one of 0 to 12"),
-        (
-            lambda lines: [*lines[:9], "1e300" + lines[9][lines[9].index("\t") :]],
-            "infinite values in channel 'chest_acc_x",
-        ),
+        (lambda lines: [*lines[:4], lines[4][:-1] + "13"], "line 5: label '13' is not one of 0 to 12"),
+        (lambda lines: [*lines[:4], lines[4][:-1] + "1.5"], "line 5: label '1.5' is not one of 0 to 12"),
+        (cell(10, 0, "1e300", "\t"), "line 10: '1e300' is beyond what any sensor gives"),
         (lambda lines: lines[:7], "7 samples are too few"),
     ],
 )
-def test_damage_is_named(damage: Callable[[list[str]], list[str]], sentence: str, tmp_path: Path):
+def test_damage_is_named(damage: Damage, sentence: str, tmp_path: Path):
     WRITERS["mhealth"](tmp_path)
-    path = tmp_path / LOG
-    path.write_text("".join(line + "\n" for line in damage(path.read_text().splitlines())))
-    with pytest.raises(DataError, match=re.escape(sentence)) as caught:
-        list(convert("mhealth", tmp_path))
-    assert "\n" not in str(caught.value)
+    rewrite(tmp_path / LOG, damage)
+    refused("mhealth", tmp_path, sentence)
 
 
 @pytest.mark.parametrize("name", ["mHealth_subject11.log", "mHealth_subject0.log", "mHealth_subject2 (copy).log"])

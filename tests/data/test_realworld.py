@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archives.damage import Damage, cell, refused
 from archives.motion import G, simulate
 from archives.realworld import HEADER, POSITIONS, TITLES, sensors, table, tables, write, zipped
 from otolith.data.converters import convert, parts
@@ -40,12 +41,6 @@ def archive(folder: Path, files: dict[str, dict[str, str | bytes]] | None = None
 
 def chest() -> dict[str, dict[str, str | bytes]]:
     return {sensor: dict(files) for sensor, files in tables("walking", 0, positions=("chest",)).items()}
-
-
-def refused(folder: Path, sentence: str) -> None:
-    with pytest.raises(DataError, match=re.escape(sentence)) as caught:
-        list(convert("realworld", folder))
-    assert "\n" not in str(caught.value)
 
 
 def test_recordings_are_of_people_activities_parts_and_positions(found: dict[str, Recording]):
@@ -194,7 +189,8 @@ def test_one_part_is_one_activity_of_one_person(archives: Archives):
 def test_missing_sensor(sensor: str, tmp_path: Path):
     data = archive(tmp_path)
     (data / f"{sensor}_walking_csv.zip").unlink()
-    refused(tmp_path, f"{sensor}_walking_csv.zip" if sensor != "acc" else "no proband*/data/acc_* of dataset")
+    sentence = f"{sensor}_walking_csv.zip" if sensor != "acc" else "no proband*/data/acc_* of dataset"
+    refused("realworld", tmp_path, sentence)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +201,8 @@ def test_missing_sensor(sensor: str, tmp_path: Path):
         (lambda lines: [lines[0].replace("attr_y", "y"), *lines[1:]], f"{FIRST}, line 1: column 'attr_y' is missing"),
         (lambda lines: [*lines[:4], lines[4] + ",1", *lines[5:]], f"{FIRST}, line 5: 6 columns instead of 5"),
         (lambda lines: [*lines[:-1], lines[-1][:9]], f"{FIRST}, line 601: 2 columns instead of 5"),
-        (lambda lines: [*lines[:4], "4,x,1,2,3", *lines[5:]], f"{FIRST}, line 5: 'x' is not a number"),
-        (lambda lines: [*lines[:4], "4,1435993159472,nan,2,3", *lines[5:]], f"{FIRST}, line 5: 'nan' is not a number"),
+        (cell(5, 1, "x"), f"{FIRST}, line 5: 'x' is not a whole number"),
+        (cell(5, 2, "nan"), f"{FIRST}, line 5: 'nan' is not a number"),
         (lambda lines: [line.replace(",", ";") for line in lines], "line 1: column 'id' is missing"),
         (lambda lines: [lines[0], *reversed(lines[1:])], "not in milliseconds or not in order"),
         (lambda lines: [re.sub(r",(\d{10})\d{3},", r",\1,", line) for line in lines], "not in milliseconds or not in"),
@@ -214,17 +210,14 @@ def test_missing_sensor(sensor: str, tmp_path: Path):
         (lambda lines: lines[:2], "attr_time gives 0 Hz where about 50 is expected"),
         (lambda lines: [*lines, "601,1436999159472,1,2,3"], "attr_time spans 100"),
         (lambda lines: [re.sub(",1435", ",1439", line) for line in lines], "share no time"),
-        (
-            lambda lines: [*lines[:4], "4,1435993159472,1e99,2,3", *lines[5:]],
-            "infinite values in channel 'chest_acc_x'",
-        ),
+        (cell(5, 2, "1e99"), f"acc_walking_csv.zip/{FIRST}, line 5: '1e99' is beyond what any sensor gives"),
     ],
 )
-def test_damaged_table_is_named(damage: Callable[[list[str]], list[str]], sentence: str, tmp_path: Path):
+def test_damaged_table_is_named(damage: Damage, sentence: str, tmp_path: Path):
     files = chest()
     files["acc"][FIRST] = "\n".join(damage(str(files["acc"][FIRST]).splitlines()))
     archive(tmp_path, files)
-    refused(tmp_path, sentence)
+    refused("realworld", tmp_path, sentence)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +229,7 @@ def test_damaged_table_is_named(damage: Callable[[list[str]], list[str]], senten
         ),
         ("acc_running_chest.csv", "acc_running_chest.csv is no table of acc while walking"),
         ("Gyroscope_walking_chest.csv", "Gyroscope_walking_chest.csv is no table of acc while walking"),
-        ("x\ny.csv", r"acc_walking_csv.zip/x\ny.csv is no table of acc"),
+        ("x\ny.csv", "acc_walking_csv.zip/x?y.csv is no table of acc"),
         (f"again/{FIRST}", f"acc_walking_csv.zip/{FIRST} is there twice"),
     ],
 )
@@ -244,16 +237,16 @@ def test_table_that_does_not_belong_there(name: str, sentence: str, tmp_path: Pa
     files = chest()
     files["acc"][name] = files["acc"][FIRST]
     archive(tmp_path, files)
-    refused(tmp_path, sentence)
+    refused("realworld", tmp_path, sentence)
 
 
 def test_unknown_activity_and_person(tmp_path: Path):
     data = archive(tmp_path)
     (data / "acc_flying_csv.zip").write_bytes(b"")
-    refused(tmp_path, "acc_flying_csv.zip: activity 'flying' is not one of climbingdown, climbingup")
+    refused("realworld", tmp_path, "acc_flying_csv.zip: activity 'flying' is not one of climbingdown, climbingup")
     (data / "acc_flying_csv.zip").unlink()
     (tmp_path / "proband1").rename(tmp_path / "proband16")
-    refused(tmp_path, "proband16 is not of 'realworld': expected proband1 to proband15")
+    refused("realworld", tmp_path, "proband16 is not of 'realworld': expected proband1 to proband15")
 
 
 # Hostile zips
@@ -264,7 +257,7 @@ def test_zip_that_is_cut_off(part: int, tmp_path: Path):
     data = archive(tmp_path)
     path = data / "gyr_walking_csv.zip"
     path.write_bytes(path.read_bytes()[:part])
-    refused(tmp_path, "gyr_walking_csv.zip is damaged or cut off")
+    refused("realworld", tmp_path, "gyr_walking_csv.zip is damaged or cut off")
 
 
 @pytest.mark.parametrize("at", [0, 40, 5000])
@@ -274,7 +267,7 @@ def test_zip_with_a_changed_byte(at: int, tmp_path: Path):
     content = bytearray(path.read_bytes())
     content[at] ^= 0x55
     path.write_bytes(content)
-    refused(tmp_path, "Gyroscope_walking_chest.csv is damaged, cut off or encrypted")
+    refused("realworld", tmp_path, "Gyroscope_walking_chest.csv is damaged, cut off or encrypted")
 
 
 def test_encrypted_or_oddly_packed_zip(tmp_path: Path):
@@ -285,19 +278,19 @@ def test_encrypted_or_oddly_packed_zip(tmp_path: Path):
     for mark, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         locked[locked.index(mark) + at] |= 1
     path.write_bytes(locked)
-    refused(tmp_path, "damaged, cut off or encrypted")
+    refused("realworld", tmp_path, "damaged, cut off or encrypted")
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w", zipfile.ZIP_LZMA) as file:
         file.writestr(FIRST, HEADER)
     path.write_bytes(other.getvalue())
-    refused(tmp_path, "packed in a way that the published ones are not")
+    refused("realworld", tmp_path, "packed in a way that the published ones are not")
 
 
 def test_zips_within_zips_within_a_zip(tmp_path: Path):
     files = chest()
     inner = zipped({"acc_walking_1_csv.zip": zipped(files["acc"])})
     archive(tmp_path, files | {"acc": {"acc_walking_1_csv.zip": inner}})
-    refused(tmp_path, "acc_walking_1_csv.zip is larger or nested deeper than any published")
+    refused("realworld", tmp_path, "acc_walking_1_csv.zip is larger or nested deeper than any published")
 
 
 def bomb(megabytes: int) -> bytes:
@@ -321,7 +314,7 @@ def list_of_members() -> bytes:
         (lambda: bomb(10), "unfolds to more than 50 times the size of its zip"),
         (lambda: bomb(60), "unfolds to more than 50 times the size of its zip"),
         (nested_bomb, "unfolds to more than 50 times"),
-        (list_of_members, "larger or nested deeper than any published"),
+        (list_of_members, "acc_walking_csv.zip holds more files than any published"),
     ],
 )
 def test_zip_bomb_ends_in_a_sentence_and_little_memory(content: Callable[[], bytes], sentence: str, tmp_path: Path):
@@ -329,7 +322,7 @@ def test_zip_bomb_ends_in_a_sentence_and_little_memory(content: Callable[[], byt
     (data / "acc_walking_csv.zip").write_bytes(content())
     tracemalloc.start()
     try:
-        refused(tmp_path, sentence)
+        refused("realworld", tmp_path, sentence)
         assert tracemalloc.get_traced_memory()[1] < 200 * 1024**2
     finally:
         tracemalloc.stop()
@@ -339,7 +332,7 @@ def test_table_larger_than_any_published(tmp_path: Path):
     data = archive(tmp_path)
     with zipfile.ZipFile(data / "acc_walking_csv.zip", "w") as file:  # stored, so that it unfolds to its own size
         file.writestr(FIRST, bytes(17 * 1024**2))
-    refused(tmp_path, f"{FIRST} is larger than any table published")
+    refused("realworld", tmp_path, f"{FIRST} is larger than any table published")
 
 
 def test_names_in_a_zip_are_no_paths(tmp_path: Path):

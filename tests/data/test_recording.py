@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from otolith.data.channels import GRAVITY, NORMALISED, triad
-from otolith.data.recording import Annotation, Recording, check_physics, refuse_implausible, rest_magnitude
+from otolith.data.recording import (
+    Annotation,
+    Recording,
+    annotate,
+    check_physics,
+    refuse_implausible,
+    rest_magnitude,
+    runs,
+)
 from otolith.types import DataError, UnitError
 
 CHANNELS = triad("acc", "waist", gravity=True)
@@ -168,3 +176,22 @@ def test_one_who_jumps_without_pause_is_plausible() -> None:
     signal[:, 2] = np.where(flight, 1.0, (GRAVITY - 0.68) / 0.32)
     assert kinds(still(signal=signal)) == set()
     assert kinds(still(signal=signal / np.float32(GRAVITY))) == {("unit", True)}
+
+
+def test_runs_end_where_any_label_changes() -> None:
+    assert list(runs(np.array([3, 3, 1, 1, 1]))) == [(0, 2), (2, 5)]
+    assert list(runs(np.array([0, 0, 0, 1]), np.array(["a", "b", "b", "b"]))) == [(0, 1), (1, 3), (3, 4)]
+    assert list(runs(np.array([7]))) == [(0, 1)]
+    assert list(runs(np.array([]))) == []
+
+
+def test_an_activity_lasts_until_the_next_one_begins() -> None:
+    times = np.array([-0.5, -0.1, 0.3, 0.7, 1.1, 1.5, 1.9])
+    notes = annotate(np.array([1, 1, 0, 0, 2, 1, 1]), times, 1.8, ("", "walking", "sitting"))
+    assert notes == (Annotation(0.0, 0.3, "walking"), Annotation(1.1, 1.5, "sitting"), Annotation(1.5, 1.8, "walking"))
+
+
+def test_what_is_labelled_outside_the_recording_is_left_out() -> None:
+    labels, times = np.array([0, 1, 0]), np.array([-2.0, -1.0, 0.0])
+    assert annotate(labels, times, 3, ("walking", "sitting")) == (Annotation(0.0, 3.0, "walking"),)
+    assert annotate(labels, times + 5, 3, ("walking", "sitting")) == ()

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from otolith.data.channels import GRAVITY
 from otolith.data.signal import (
     add_gravity,
+    covered,
     from_core_motion,
     lowpass,
     merge_streams,
     resample,
     scale_to_si,
+    short_gap,
     spread,
     to_uniform,
 )
@@ -223,3 +225,41 @@ def test_all_samples_at_one_time_have_no_rate():
 def test_hostile_times_take_no_memory(times: list[float]) -> None:
     with pytest.raises(DataError, match="more than can be held at once"):
         merge_streams([(times, np.ones((4, 3)))], 50.0, 0.1)
+
+
+def test_a_short_gap_is_three_samples_of_a_clock_that_jitters():
+    signal, _ = to_uniform(np.array([0, 1, 4, 5, 9]) / 50, np.arange(5.0)[:, None], 50, short_gap(50))
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(signal)), [6, 7, 8])
+
+
+def run(*stretches: tuple[float, float], rate: float = 10) -> np.ndarray:
+    return np.concatenate([np.arange(first * rate, last * rate + 1) / rate for first, last in stretches])
+
+
+def spans(clocks: list[np.ndarray], max_gap: float = 2, shortest: float = 1) -> list[list[tuple[float, float]]]:
+    found = covered(clocks, max_gap, shortest)
+    return [[(times[rows][0], times[rows][-1]) for times, rows in zip(clocks, used, strict=True)] for used in found]
+
+
+def test_stretches_of_one_stream_end_at_long_gaps():
+    assert spans([run((0, 5), (7, 9), (12, 12.5), (20, 22))]) == [[(0, 9)], [(20, 22)]]
+    assert spans([run((0, 0.5))]) == []
+
+
+def test_stretches_are_what_all_streams_cover():
+    """Each stream keeps what merging needs around them, up to a gap, and no more than the length of one."""
+    one, other = run((0, 10), (13, 30)), run((4, 25.5), (29.6, 40))
+    assert spans([one, other]) == [[(2, 10), (4, 12)], [(13, 27.5), (11, 25.5)]]
+    rows = zip([one, other], covered([one, other], 2, 1)[0], strict=True)
+    signal, start = merge_streams([(times[used], times[used][:, None]) for times, used in rows], 10, max_gap=2)
+    assert start == 4 and len(signal) == 61
+    np.testing.assert_allclose(signal, np.repeat(np.arange(40, 101)[:, None] / 10, 2, axis=1))
+
+
+def test_streams_that_meet_too_shortly_share_no_stretch():
+    assert spans([run((0, 5)), run((4.5, 9))]) == []
+    assert spans([run((0, 5)), run((8, 9))]) == []
+
+
+def test_samples_of_equal_time_are_one():
+    assert covered([np.array([0.0, 0, 0.5, 1, 1])], 2, 1) == [(slice(0, 5),)]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from archives.damage import Damage, cell, refused, rewrite
 from archives.vtt_coniot import header, rows, write
 from otolith.data.channels import GRAVITY
-from otolith.data.converters import convert, vtt_coniot
+from otolith.data.converters import convert, tables
 from otolith.data.recording import Recording
 from otolith.data.registry import card
 from otolith.types import DataError, UnitError
@@ -94,8 +94,8 @@ def test_columns_are_found_by_name_among_others(small: Path, found: dict[str, Re
 
 def test_missing_cells_are_filled_where_they_are_few(small: Path, found: dict[str, Recording]):
     lines = (small / FIRST).read_text().splitlines()
-    for row, cell in ((50, ""), (70, "nan"), *((k, "NaN") for k in range(300, 330))):
-        lines[row + 1] = ",".join([cell, *lines[row + 1].split(",")[1:]])
+    for row, text in ((50, ""), (70, "nan"), *((k, "NaN") for k in range(300, 330))):
+        lines[row + 1] = ",".join([text, *lines[row + 1].split(",")[1:]])
     (small / FIRST).write_text("\n".join(lines))
     signal = next(convert("vtt_coniot", small)).signal
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(signal[:, 0])), np.arange(300, 330))
@@ -116,46 +116,39 @@ def test_conversion_streams(tmp_path: Path):
     (tmp_path / FOLDER / "activity_6_user_13_combined.csv").write_text("damaged\n1\n")
     stream = convert("vtt_coniot", tmp_path)
     assert [next(stream).name, next(stream).name] == ["user01_activity01", "user01_activity16"]
-    with pytest.raises(DataError, match=r"user_13_combined.csv: column 'trousers_Ax_g' is missing or has no numbers"):
+    with pytest.raises(DataError, match=r"user_13_combined.csv, line 1: column 'trousers_Ax_g' is missing"):
         list(stream)
-
-
-def _cell(line: int, column: int, value: str) -> Callable[[list[str]], list[str]]:
-    def change(lines: list[str]) -> list[str]:
-        cells = lines[line - 1].split(",")
-        cells[column] = value
-        return [*lines[: line - 1], ",".join(cells), *lines[line:]]
-
-    return change
 
 
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda lines: [], "user_1_combined.csv is damaged (Empty CSV file)"),
-        (lambda lines: lines[:1], "column 'trousers_Ax_g' is missing or has no numbers"),
-        (lambda lines: lines[1:], "column 'trousers_Ax_g' is missing or has no numbers"),
-        (_cell(1, 22, "hand_Gy"), "column 'hand_Gy_dps' is missing or has no numbers"),
+        (lambda lines: [], "user_1_combined.csv is empty"),
+        (lambda lines: lines[:1], "user_1_combined.csv is empty"),
+        (lambda lines: lines[1:], "line 1: column 'trousers_Ax_g' is missing"),
+        (cell(1, 22, "hand_Gy"), "line 1: column 'hand_Gy_dps' is missing"),
         (lambda lines: [line.replace(",", ";") for line in lines], "column 'trousers_Ax_g' is missing"),
-        (lambda lines: [*lines[:3], lines[3] + ",1", *lines[4:]], "Row #4: Expected 27 columns, got 28"),
-        (lambda lines: [*lines[:-1], lines[-1][:30]], "Row #6000: Expected 27 columns, got"),
-        (_cell(9, 4, "x"), "Row #9: CSV conversion error to double: invalid value 'x'"),
-        (_cell(9, 4, "inf"), "infinite values in channel 'hip_gyro_y'"),
+        (lambda lines: [*lines[:3], lines[3] + ",1", *lines[4:]], "combined.csv, line 4: 28 columns instead of 27"),
+        (lambda lines: [*lines[:-1], lines[-1][:30]], "user_1_combined.csv, line 6000: 5 columns instead of 27"),
+        (cell(9, 4, "x"), "user_1_combined.csv, line 9: 'x' is not a number"),
+        (cell(9, 4, "inf"), "user_1_combined.csv, line 9: 'inf' is not a number"),
+        (cell(9, 4, "1e300"), "user_1_combined.csv, line 9: '1e300' is beyond what any sensor gives"),
+        (
+            lambda lines: [lines[0], *("," + line.split(",", 1)[1] for line in lines[1:])],
+            "'trousers_Ax_g' has no numbers",
+        ),
         (lambda lines: lines[:3000], "has 2999 rows where a minute at 100 Hz has about 6000, so it is cut short"),
         (lambda lines: [lines[0], *lines[1:], *lines[1:]], "has 11998 rows where a minute at 100 Hz has about 6000"),
     ],
 )
-def test_damage_is_named(damage: Callable[[list[str]], list[str]], sentence: str, small: Path):
-    path = small / FIRST
-    path.write_text("".join(line + "\n" for line in damage(path.read_text().splitlines())))
-    with pytest.raises(DataError, match=re.escape(sentence)) as caught:
-        list(convert("vtt_coniot", small))
-    assert "\n" not in str(caught.value)
+def test_damage_is_named(damage: Damage, sentence: str, small: Path):
+    rewrite(small / FIRST, damage)
+    refused("vtt_coniot", small, sentence)
 
 
 def test_a_file_that_is_too_large_is_not_read(small: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(vtt_coniot, "_MOST_BYTES", 1000)
-    with pytest.raises(DataError, match=r"user_1_combined.csv has more than 1000 bytes"):
+    monkeypatch.setattr(tables, "_MOST_CELLS", 1000)
+    with pytest.raises(DataError, match=r"user_1_combined.csv has more than \d+ lines"):
         list(convert("vtt_coniot", small))
 
 

@@ -142,6 +142,32 @@ def column_changed(data: bytes, rng: np.random.Generator) -> bytes:
     return b"\n".join(lines)
 
 
+def clock_jumps(data: bytes, rng: np.random.Generator) -> bytes:
+    """From some line on, a column that counts evenly is so many steps ahead, or behind: a device fell asleep."""
+    mark = _mark(data)
+    lines = data.split(b"\n")
+    middle = [line.split(mark) for line in lines[len(lines) // 2 :][:4]]
+    for column in range(min(map(len, middle), default=0)):
+        shown = [row[column].strip() for row in middle]
+        if all(map(_NUMBER.fullmatch, shown)):
+            values = [float(value) for value in shown]
+            if len(values) == 4 and 0 < values[1] - values[0] < 2.5 * (values[3] - values[2]):
+                return _ahead(lines, mark, column, (values[1] - values[0]) * rng.choice([1, 1, 1, -1]), rng)
+    return column_changed(data, rng)
+
+
+def _ahead(lines: list[bytes], mark: bytes, column: int, step: float, rng: np.random.Generator) -> bytes:
+    jump = float(step * 10 ** rng.uniform(0.5, 9))
+    for number in range(int(rng.integers(0, len(lines))), len(lines)):
+        fields = lines[number].split(mark)
+        value = fields[column].strip() if column < len(fields) else b""
+        if len(value) < 40 and _NUMBER.fullmatch(value):
+            whole = b"." not in value and b"e" not in value.lower()
+            fields[column] = b"%d" % (int(value) + round(jump)) if whole else b"%r" % (float(value) + jump)
+            lines[number] = mark.join(fields)
+    return b"\n".join(lines)
+
+
 def word_changed(data: bytes, rng: np.random.Generator) -> bytes:
     """A word of the first lines, or one anywhere, is another: column names, labels, dates, keys."""
     part = data[:_HEAD] if rng.random() < 0.6 else data[:400_000]
@@ -257,7 +283,7 @@ ANYWHERE: tuple[Mutation, ...] = (
 )  # fmt: skip
 
 TEXT: tuple[Mutation, ...] = (
-    *ANYWHERE, in_the_head, in_the_head, column_changed, column_changed, wrong_unit, unit_renamed, word_changed,
-    value_changed, empty, noise, other_kind,
+    *ANYWHERE, in_the_head, in_the_head, column_changed, column_changed, clock_jumps, clock_jumps, wrong_unit,
+    unit_renamed, word_changed, value_changed, empty, noise, other_kind,
 )  # fmt: skip
 """Those for tables and other text, as often as they are here."""

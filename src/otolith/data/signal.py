@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -187,44 +188,33 @@ def short_gap(rate: float) -> float:
     return 3.5 / rate
 
 
-def covered(
-    clocks: Sequence[NDArray[np.float64]], max_gap: float, shortest: float
-) -> list[tuple[float, float]]:
-    """From when to when all streams run without a long gap.
+def covered(clocks: Sequence[NDArray[np.float64]], max_gap: float, shortest: float) -> list[tuple[slice, ...]]:
+    """The samples of each stream in each stretch of time through which all of them run.
 
     Args:
-        clocks: Times [T_i] of the samples of each stream, never going back.
-        max_gap: Longest time without a sample.
-        shortest: Shorter stretches are left out.
+        clocks: Times [T_i] of each stream, never going back.
+        max_gap: The longest time without a sample within a stretch.
+        shortest: Stretches that the streams share for a shorter time are left out.
 
     Returns:
-        First and last moment of each stretch, in order; the streams are cut to it with `between`.
+        For each stretch, in order, the samples of each stream: those within it, and around it where there is no gap,
+        but not further than `max_gap`. `merge_streams` of them gives the stretch.
     """
-    shared = [(-np.inf, np.inf)]
+    shared: list[tuple[float, float, tuple[tuple[int, int], ...]]] = [(-np.inf, np.inf, ())]
     for times in clocks:
-        cuts = np.flatnonzero(np.diff(times) > max_gap)
-        own = list(zip(times[[0, *(cuts + 1)]].tolist(), times[[*cuts, -1]].tolist(), strict=True))
+        edges = [0, *(np.flatnonzero(np.diff(times) > max_gap) + 1).tolist(), len(times)]
+        own = [(float(times[first]), float(times[after - 1]), (first, after)) for first, after in pairwise(edges)]
         both, i, k = [], 0, 0
         while i < len(shared) and k < len(own):
             start, end = max(shared[i][0], own[k][0]), min(shared[i][1], own[k][1])
             if end - start >= shortest:
-                both.append((start, end))
+                both.append((start, end, (*shared[i][2], own[k][2])))
             i, k = (i + 1, k) if shared[i][1] < own[k][1] else (i, k + 1)
         shared = both
-    return shared
-
-
-def between(times: NDArray[np.float64], start: float, end: float) -> slice:
-    """The samples that tell the signal from `start` to `end`: from the last one before to the first one after.
-
-    Args:
-        times: [T], never going back; of samples of equal time all are taken or none.
-        start: Not before the first sample.
-        end: Not after the last one.
-    """
-    first = times[np.searchsorted(times, start, side="right") - 1]
-    last = times[np.searchsorted(times, end)]
-    return slice(int(np.searchsorted(times, first)), int(np.searchsorted(times, last, side="right")))
+    return [
+        tuple(_near(times, *own, start - max_gap, end + max_gap) for times, own in zip(clocks, rows, strict=True))
+        for start, end, rows in shared
+    ]
 
 
 def merge_streams(streams: Sequence[tuple[ArrayLike, Floats]], rate: float, max_gap: float) -> tuple[Floats, float]:
@@ -254,6 +244,12 @@ def merge_streams(streams: Sequence[tuple[ArrayLike, Floats]], rate: float, max_
     count = int(np.floor((end - start) * rate + _SLACK)) + 1
     columns = [_on_grid(times, values, start, count, rate, max_gap) for times, values in ordered]
     return np.concatenate(columns, axis=1), start
+
+
+def _near(times: NDArray[np.float64], first: int, after: int, start: float, end: float) -> slice:
+    """Of the samples from `first` up to `after`, those from `start` to `end`."""
+    own = times[first:after]
+    return slice(first + int(np.searchsorted(own, start)), first + int(np.searchsorted(own, end, side="right")))
 
 
 def _ratio(rate: float, new_rate: float) -> Fraction:

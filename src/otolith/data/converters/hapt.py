@@ -11,13 +11,13 @@ import numpy as np
 
 from otolith.data.card import DatasetCard
 from otolith.data.converters import Part
-from otolith.data.converters.tables import find_folder, read_numbers
+from otolith.data.converters.layout import Layout
+from otolith.data.converters.tables import find_folder, read_columns, read_numbers
 from otolith.data.recording import Annotation, Recording
 from otolith.data.signal import scale_to_si
 from otolith.types import DataError
 
 _NAME = re.compile(r"acc_exp(\d+)_user(\d+)\.txt")
-_LABEL_COLUMNS = ("experiment", "user", "activity", "start", "end")
 
 
 def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
@@ -26,7 +26,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, or a label lies outside its recording.
     """
-    folder = find_folder(raw_dir, ("RawData", f"{card.name}/RawData", "."), "acc_exp*_user*.txt", card.name)
+    folder = find_folder(raw_dir, ("RawData", "."), "acc_exp*_user*.txt", card.name)
     labels = _labels(folder / "labels.txt", card)
     named = [(path, _NAME.fullmatch(path.name)) for path in sorted(folder.glob("acc_exp*_user*.txt"))]
     files = {(int(match[1]), int(match[2])): path for path, match in named if match}
@@ -47,11 +47,12 @@ _Label = tuple[int, int, int, str]
 
 def _labels(path: Path, card: DatasetCard) -> dict[tuple[int, int], list[_Label]]:
     labels: dict[tuple[int, int], list[_Label]] = {}
-    rows = read_numbers(path, _LABEL_COLUMNS, delimiter=" ").astype(int).tolist()
+    whole = dict.fromkeys(("experiment", "user", "activity", "start", "end"), np.int64)
+    columns = read_columns(path, Layout({**whole, "activity": tuple(card.activities)}, delimiter=" "))
+    activities = list(card.activities.values())
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     for line, (experiment, user, activity, start, end) in enumerate(rows, start=1):
-        if str(activity) not in card.activities:
-            raise DataError(f"{path}, line {line}: activity {activity} is not one of 1 to {len(card.activities)}")
-        labels.setdefault((experiment, user), []).append((line, start, end, card.activities[str(activity)]))
+        labels.setdefault((experiment, user), []).append((line, start, end, activities[activity]))
     return labels
 
 

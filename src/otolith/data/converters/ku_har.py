@@ -14,7 +14,7 @@ from otolith.data.card import DatasetCard
 from otolith.data.converters import Part
 from otolith.data.converters.tables import find_folder, read_numbers
 from otolith.data.recording import Annotation, Recording
-from otolith.data.signal import merge_streams
+from otolith.data.signal import merge_streams, short_gap
 from otolith.types import DataError
 
 _COLUMNS = [f"{sensor}_{axis}" for sensor in ("acc", "gyro") for axis in ("time", "x", "y", "z")]
@@ -25,8 +25,6 @@ _ALIASES = {"Walk-backward": "Walk-backwards"}
 """Names in the authors' README that differ from those of the folders."""
 
 _NATIVE_RATES = (50.0, 200.0)
-_BRIDGE_SAMPLES = 3
-"""Gaps of up to this many sampling intervals are filled in linearly; longer ones become NaN."""
 
 
 def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
@@ -35,9 +33,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is damaged, or an activity is unknown.
     """
-    bases = (_RAW, f"{_RAW}/{_RAW}", ".")
-    candidates = [f"{above}/{base}" for above in (".", card.name) for base in bases]
-    folder = find_folder(raw_dir, candidates, "*.*/*_*_*.csv", card.name)
+    folder = find_folder(raw_dir, (_RAW, f"{_RAW}/{_RAW}", "."), "*.*/*_*_*.csv", card.name)
     files: dict[str, list[tuple[Path, str, str]]] = {}
     for path in sorted(folder.glob("*.*/*_*_*.csv"), key=_place):
         label, match = _label(path, card), _FILE.fullmatch(path.name)
@@ -71,7 +67,6 @@ def _read(files: list[tuple[Path, str, str]], subject: str, card: DatasetCard) -
         yield Recording(signal, card.rate, card.channels, subject, name, (whole,))
 
 
-@np.errstate(over="ignore")  # nonsense becomes infinite, which no recording accepts
 def _signal(path: Path, rate: float) -> NDArray[np.float32]:
     """Both sensors of a file [T, 6] over the time that they share."""
     rows = read_numbers(path, _COLUMNS)
@@ -79,7 +74,7 @@ def _signal(path: Path, rate: float) -> NDArray[np.float32]:
     # others standing swings by 0.05, sitting down by 3 and running by some tens; turning by up to 3.
     streams = [(_seconds(path, rows[:, first]), rows[:, first + 1 : first + 4]) for first in (0, 4)]
     try:
-        signal, _ = merge_streams(streams, rate, (_BRIDGE_SAMPLES + 0.5) / rate)
+        signal, _ = merge_streams(streams, rate, short_gap(rate))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     return signal.astype(np.float32)

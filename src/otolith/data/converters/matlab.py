@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from otolith.data.converters.tables import opened
+from otolith.data.signal import LARGEST
 from otolith.types import DataError
 
 # MATLAB MAT-File Format, R2015b, chapter 1. `scipy.io.loadmat` admits every kind of content, and crashes the
@@ -33,18 +35,16 @@ def read_array(path: Path, name: str, *, limit: int) -> NDArray[np.float64]:
 
     Raises:
         DataError: The file is missing, is larger than `limit`, is damaged, holds something else, or holds values that
-            are not finite in single precision; the sentence names it.
+            are no numbers, or larger ones than any sensor gives; the sentence names it.
     """
-    if not path.is_file():
-        raise DataError(f"{path} is missing: unpack the whole archive again")
-    with path.open("rb") as file:
+    with opened(path) as file:
         content = file.read(limit + 1)
     try:
         values = _array(_variable(content, limit), name)
     except ValueError as error:
         raise DataError(f"{path} is not a MATLAB file as published, {error}: unpack the archive again") from error
-    if not (np.abs(values) <= np.finfo(np.float32).max).all():
-        raise DataError(f"{path}: {name} has values that are not numbers: unpack the archive again")
+    if not (np.abs(values) < LARGEST).all():
+        raise DataError(f"{path}: {name} has values that are not numbers of a sensor: unpack the archive again")
     return values
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otolith.data.card import DatasetCard
 from otolith.data.channels import NORMALISED
 from otolith.data.converters import Part
-from otolith.data.converters.tables import find_folder, read_numbers
-from otolith.data.recording import Annotation, Recording
+from otolith.data.converters.layout import Layout
+from otolith.data.converters.tables import find_folder, read_columns
+from otolith.data.recording import Recording, annotate
 from otolith.data.signal import scale_to_si
 from otolith.types import DataError
 
@@ -41,8 +40,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is damaged, is of nobody in the dataset, or has an unknown label.
     """
-    candidates = (".", "MHEALTHDATASET", card.name, f"{card.name}/MHEALTHDATASET")
-    folder = find_folder(raw_dir, candidates, "mHealth_subject*.log", card.name)
+    folder = find_folder(raw_dir, (".", "MHEALTHDATASET"), "mHealth_subject*.log", card.name)
     people = {}
     for path in folder.glob("mHealth_subject*.log"):
         match = _FILE.fullmatch(path.name)
@@ -54,19 +52,11 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
 
 
 def _read(path: Path, subject: str, card: DatasetCard) -> list[Recording]:
-    columns = [*(channel.name for channel in card.channels), "label"]
-    table = read_numbers(path, columns, delimiter="\t")
-    annotations = tuple(_annotations(path, table[:, -1], card))
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, which a recording refuses by name
-        signal = scale_to_si(table[:, :-1], _UNITS).astype(np.float32)
-    return [Recording(signal, card.rate, card.channels, subject, path.stem, annotations)]
-
-
-def _annotations(path: Path, labels: NDArray[np.float64], card: DatasetCard) -> Iterator[Annotation]:
-    cuts = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
-    for start, stop in pairwise(cuts):
-        label = f"{labels[start]:g}"
-        if label in card.activities:
-            yield Annotation(start / card.rate, stop / card.rate, card.activities[label])
-        elif label != _NULL:
-            raise DataError(f"{path}, line {start + 1}: label {label} is not one of 0 to {len(card.activities)}")
+    names = [channel.name for channel in card.channels]
+    columns = read_columns(
+        path, Layout({**dict.fromkeys(names, np.float64), "label": (_NULL, *card.activities)}, delimiter="\t")
+    )
+    signal = scale_to_si(np.column_stack([columns[name] for name in names]), _UNITS)
+    seconds, activities = np.arange(len(signal)) / card.rate, ("", *card.activities.values())
+    notes = annotate(columns["label"], seconds, len(signal) / card.rate, activities)
+    return [Recording(signal.astype(np.float32), card.rate, card.channels, subject, path.stem, notes)]

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from otolith.data.card import DatasetCard
 from otolith.data.channels import Channel
 from otolith.data.converters import Part
+from otolith.data.converters.layout import Layout
+from otolith.data.converters.npy import read_doubles, read_first_pair
 from otolith.data.converters.tables import find_folder, read_columns
 from otolith.data.recording import Annotation, Recording
-from otolith.data.signal import merge_streams
+from otolith.data.signal import LARGEST, merge_streams
 from otolith.types import DataError
 
 _DEVICES = {
@@ -31,14 +31,12 @@ _DEVICES = {
 _SENSORS = {"acc": "acc", "gyr": "gyro", "mag": "mag"}
 # Some phone files end in a number (w03_sp_l_acc_0.npy).
 _FILE = re.compile(rf"w\d\d_({'|'.join(_DEVICES)})_(acc|gyr|mag|hr)(?:_(\d+))?\.npy")
-_LABELS = {"start": pa.int64(), "end": pa.int64(), "repetitions": pa.int64(), "exercise": pa.string()}
 _REST = "non_activity"
 
 _PARTICIPANTS = (2, 0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 1, 3, 4, 0, 1, 5, 6, 7, 8, 9)
 """Who did workouts w00 to w20, as the authors' notebook says."""
 
 _JOINTS = 17
-_HEADER = re.compile(rb"\{'descr': '<f8', 'fortran_order': (False|True), 'shape': \((\d{1,9}(?:, \d{1,9})+)\), \} *\n")
 _MAX_BYTES = 256 << 20  # an hour at 500 Hz has 72 MB
 
 _BRIDGE_SECONDS = 0.1
@@ -89,8 +87,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, a label is unknown, or times make no sense.
     """
-    bases = ("mm-fit", ".", f"{card.name}/mm-fit", card.name)
-    folder = find_folder(raw_dir, bases, "w*/w*_labels.csv", card.name)
+    folder = find_folder(raw_dir, ("mm-fit", "."), "w*/w*_labels.csv", card.name)
     for path in sorted(folder.glob("w*/w*_labels.csv")):
         name = path.parent.name
         if path.name != f"{name}_labels.csv" or name not in {f"w{k:02d}" for k in range(len(_PARTICIPANTS))}:
@@ -146,11 +143,12 @@ def _heart(workout: _Workout, code: str, files: list[Path]) -> Recording:
 
 def _skeleton(workout: _Workout, clock: _Clock) -> Recording:
     path = workout.folder / f"{workout.name}_pose_3d.npy"
-    table = _array(path)
+    table = read_doubles(path, limit=_MAX_BYTES)
     if table.ndim != 3 or table.shape[0] != 3 or table.shape[2] != 1 + _JOINTS:
         raise DataError(
             f"{path} is {list(table.shape)} instead of [3, frames, {1 + _JOINTS}]: unpack the archive again"
         )
+    _check_values(path, table)
     frames = table[0, :, 0]
     if not (table[1:, :, 0] == frames).all() or not (np.diff(frames) > 0).all():
         raise DataError(f"{path}: the frames do not follow one another: unpack the archive again")
@@ -201,16 +199,14 @@ def _annotations(workout: _Workout, clock: _Clock, start: float, duration: float
 
 
 def _sets(path: Path, card: DatasetCard) -> list[_Set]:
-    columns = read_columns(path, _LABELS)
+    exercises = {label: activity for label, activity in card.activities.items() if label != _REST}
+    layout = Layout({"start": np.int64, "end": np.int64, "repetitions": None, "exercise": tuple(exercises)})
     sets: list[_Set] = []
-    rows = zip(*(columns[name].tolist() for name in ("start", "end", "exercise")), strict=True)
+    rows = zip(*(column.tolist() for column in read_columns(path, layout).values()), strict=True)
     for line, (start, end, exercise) in enumerate(rows, start=1):
-        if exercise not in card.activities or exercise == _REST:
-            known = ", ".join(label for label in card.activities if label != _REST)
-            raise DataError(f"{path}, line {line}: exercise '{exercise}' is not one of {known}")
         if not (sets[-1].end if sets else 0) <= start < end:
             raise DataError(f"{path}, line {line}: frames {start} to {end} are not after those of the line before")
-        sets.append(_Set(start, end, card.activities[exercise]))
+        sets.append(_Set(start, end, list(exercises.values())[exercise]))
     return sets
 
 
@@ -250,53 +246,28 @@ def _check_pace(path: Path, times: NDArray[np.float64], fastest: float) -> None:
 
 def _table(path: Path) -> NDArray[np.float64]:
     """What a sensor gave [T, C]: frame, milliseconds since 1970, values."""
-    table = _array(path)
+    table = read_doubles(path, limit=_MAX_BYTES)
     if table.ndim != 2 or table.shape[1] < 3:
         raise DataError(f"{path} is {list(table.shape)} instead of [samples, columns]: unpack the archive again")
     _check_times(path, table[:, 0], table[:, 1])
+    _check_values(path, table[:, 2:])
     return table
-
-
-def _check_times(path: Path, frames: NDArray[np.float64], milliseconds: NDArray[np.float64]) -> None:
-    since, until = (1000 * seconds for seconds in _EPOCH_SECONDS)
-    if not ((frames >= 0) & (milliseconds > since) & (milliseconds < until)).all():
-        raise DataError(f"{path}: its first columns are no frame and no ms since 1970: unpack the archive again")
 
 
 def _start(path: Path) -> float:
     """When a sensor gave its first sample, in seconds since 1970; only the beginning of the file is read."""
-    with path.open("rb") as file:
-        shape, order = _layout(path, file)
-        frame = file.read(8)
-        file.seek(8 * (0 if order == "C" else shape[0] - 1), 1)
-        first = np.frombuffer((frame + file.read(8)).ljust(16, b"\0"), "<f8")
+    first = np.array(read_first_pair(path))
     _check_times(path, first[:1], first[1:])
     return float(first[1]) / 1000
 
 
-def _array(path: Path) -> NDArray[np.float64]:
-    """The doubles of a file as `numpy.save` writes it."""
-    if not path.is_file():
-        raise DataError(f"{path} is missing: unpack the whole archive again")
-    with path.open("rb") as file:
-        shape, order = _layout(path, file)
-        size = 8 * math.prod(shape)
-        content = file.read(min(size, _MAX_BYTES) + 1)
-    if not size or len(content) != size:
-        raise DataError(f"{path} has not the {size} bytes that it announces: unpack the archive again")
-    numbers = np.frombuffer(content, "<f8")
-    if (np.abs(numbers) > np.finfo(np.float32).max).any():
-        raise DataError(f"{path} has values that are not numbers: unpack the archive again")
-    return numbers.reshape(shape, order=order)
+def _check_times(path: Path, frames: NDArray[np.float64], milliseconds: NDArray[np.float64]) -> None:
+    since, until = (1000 * seconds for seconds in _EPOCH_SECONDS)
+    counted = (frames >= 0) & (frames < LARGEST)
+    if not (counted & (milliseconds > since) & (milliseconds < until)).all():
+        raise DataError(f"{path}: its first columns are no frame and no ms since 1970: unpack the archive again")
 
 
-def _layout(path: Path, file: BinaryIO) -> tuple[list[int], Literal["C", "F"]]:
-    """Shape and order of the numbers that follow.
-
-    A header is Python, so nothing of it is evaluated: it must be exactly what numpy writes for doubles.
-    """
-    magic = file.read(10)
-    match = _HEADER.fullmatch(file.read(int.from_bytes(magic[8:], "little")))
-    if magic[:8] != b"\x93NUMPY\x01\x00" or match is None:
-        raise DataError(f"{path} is not a file of numbers as published: unpack the archive again")
-    return [int(size) for size in match[2].split(b", ")], "F" if match[1] == b"True" else "C"
+def _check_values(path: Path, values: NDArray[np.float64]) -> None:
+    if not (np.abs(values) < LARGEST).all():
+        raise DataError(f"{path} has values that are not numbers of a sensor: unpack the archive again")

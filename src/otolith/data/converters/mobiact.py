@@ -5,27 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from otolith.data.card import DatasetCard
 from otolith.data.converters import Part
-from otolith.data.converters.tables import find_folder, read_columns
-from otolith.data.recording import Annotation, Recording
+from otolith.data.converters.layout import Kind, Layout
+from otolith.data.converters.tables import check_order, find_folder, read_columns
+from otolith.data.recording import Recording, annotate
 from otolith.data.signal import scale_to_si, to_uniform
 from otolith.types import DataError
 
 _SIGNALS = [f"{sensor}_{axis}" for sensor in ("acc", "gyro") for axis in "xyz"]
 _ANGLES = ["azimuth", "pitch", "roll"]
-_KINDS = {
-    "timestamp": pa.float64(),  # ns since the phone was switched on
-    "rel_time": pa.float64(),  # s
-    **dict.fromkeys([*_SIGNALS, *_ANGLES], pa.float64()),
-    "label": pa.string(),
+_NUMBERS: dict[str, Kind] = {
+    "timestamp": None,  # ns since the phone was switched on
+    "rel_time": np.float64,  # s
+    **dict.fromkeys([*_SIGNALS, *_ANGLES], np.float64),
 }
 _UNITS = ["m/s^2"] * 3 + ["rad/s"] * 3 + ["deg"] * 3
 _FULL_TURN = 360
@@ -91,8 +89,8 @@ def _instead(raw_dir: Path, bases: list[str], card: DatasetCard) -> DataError | 
 
 
 def _read(path: Path, subject: str, name: str, card: DatasetCard) -> list[Recording]:
-    columns = read_columns(path, _KINDS, header=True)
-    times = columns["rel_time"].astype(np.float64)
+    columns = read_columns(path, Layout({**_NUMBERS, "label": tuple(card.activities)}, header=True))
+    times = columns["rel_time"]
     _check_clock(path, times)
     turned = np.column_stack([columns[name] for name in _ANGLES])
     if (np.abs(turned) > _FULL_TURN).any():
@@ -106,10 +104,8 @@ def _read(path: Path, subject: str, name: str, card: DatasetCard) -> list[Record
     signal, _ = to_uniform(times, values, card.rate, _BRIDGE_SECONDS)
     signal[:, 6] %= 2 * np.pi
     signal[:, 7:] = (signal[:, 7:] + np.pi) % (2 * np.pi) - np.pi
-    with np.errstate(over="ignore"):  # what becomes infinite is refused below
-        signal = signal.astype(np.float32)
-    notes = _annotations(path, columns["label"], times - times[0], len(signal) / card.rate, card)
-    return [Recording(signal, card.rate, card.channels, subject, name, notes)]
+    notes = annotate(columns["label"], times - times[0], len(signal) / card.rate, list(card.activities.values()))
+    return [Recording(signal.astype(np.float32), card.rate, card.channels, subject, name, notes)]
 
 
 def _check_clock(path: Path, times: NDArray[np.float64]) -> None:
@@ -118,9 +114,8 @@ def _check_clock(path: Path, times: NDArray[np.float64]) -> None:
     Raises:
         DataError: Time goes back, or is not in seconds.
     """
+    check_order(path, "rel_time", times, line=2)
     steps = np.diff(times)
-    if (steps < 0).any():
-        raise DataError(f"{path}, line {int(np.argmax(steps < 0)) + 3}: rel_time goes back; unpack the archive again")
     usual = float(np.median(steps)) if steps.size else 0.0
     length = float(times[-1] - times[0])
     if not 1 / _RATES[1] <= usual <= 1 / _RATES[0] or length > _LONGEST_SECONDS:
@@ -128,17 +123,3 @@ def _check_clock(path: Path, times: NDArray[np.float64]) -> None:
             f"{path}: rel_time goes in steps of {usual:.4g} s over {length:.4g} s, where about 0.005 s over at most "
             "300 s are expected, so it is not in seconds, or rows are missing; unpack the archive again"
         )
-
-
-def _annotations(
-    path: Path, labels: NDArray[np.generic], times: NDArray[np.float64], end: float, card: DatasetCard
-) -> tuple[Annotation, ...]:
-    """Each stretch of one label, from its first row to the first of the next one."""
-    unknown = [label for label in dict.fromkeys(labels.tolist()) if label not in card.activities]
-    if unknown:
-        line = int(np.argmax(labels == unknown[0])) + 2
-        raise DataError(f"{path}, line {line}: label {unknown[0][:40]!r} is not one of {', '.join(card.activities)}")
-    cuts = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
-    starts = [*np.minimum(times, end).tolist(), end]
-    stretches = (Annotation(starts[a], starts[b], card.activities[str(labels[a])]) for a, b in pairwise(cuts))
-    return tuple(note for note in stretches if note.start < note.end)

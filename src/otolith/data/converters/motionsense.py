@@ -34,8 +34,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, or a trial's code is unknown.
     """
-    candidates = [f"{base}/{inner}" for base in (".", card.name) for inner in _NESTING]
-    folder = find_folder(raw_dir, candidates, "*_*/sub_*.csv", card.name)
+    folder = find_folder(raw_dir, _NESTING, "*_*/sub_*.csv", card.name)
     trials = _trials(folder, card)
     subjects = sorted({subject for files in trials.values() for subject in files})
     for (code, trial), files in sorted(trials.items()):

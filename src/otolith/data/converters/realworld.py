@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
-from typing import IO, Any, NamedTuple, cast
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from otolith.data.card import DatasetCard
 from otolith.data.channels import Channel
 from otolith.data.converters import Part
-from otolith.data.converters.tables import find_folder, read_columns
+from otolith.data.converters.layout import Content, Layout, shown
+from otolith.data.converters.tables import find_folder, opened, read_columns
+from otolith.data.converters.zips import Budget, Member, members, read_zip
 from otolith.data.recording import Annotation, Recording
-from otolith.data.signal import merge_streams
+from otolith.data.signal import merge_streams, short_gap
 from otolith.types import DataError
 
 _SENSORS = {"acc": "acc", "gyr": "gyro", "mag": "mag"}
@@ -33,11 +27,10 @@ _TITLES = {"acc": "acc", "Gyroscope": "gyr", "MagneticField": "mag"}
 _PERSON = re.compile(r"proband(\d+)")
 _BUNDLE = re.compile(r"(acc|gyr|mag)_([a-z]+)(?:_(\d))?_csv(\.zip)?")
 _TABLE = re.compile(r"(acc|Gyroscope|MagneticField)_([a-z]+)(?:_(\d))?_([a-z]+)\.csv")
-_KINDS = {"id": pa.float64(), "attr_time": pa.int64(), **dict.fromkeys(("attr_x", "attr_y", "attr_z"), pa.float64())}
+_AXES = ("attr_x", "attr_y", "attr_z")
+_LAYOUT = Layout({"id": None, "attr_time": np.int64, **dict.fromkeys(_AXES, np.float64)}, header=True)
 _AGAIN = "unpack the whole archive again"
 
-_BRIDGE_SECONDS = 0.07
-"""Three and a half sampling intervals: longer gaps become NaN."""
 _BLOCK = 500
 """Samples over which the interval between them is measured, at the most; a second of stalling hardly matters then."""
 _RATES = (10.0, 250.0)
@@ -46,19 +39,14 @@ _LONGEST_SECONDS = 3 * 3600.0  # an activity lasts about ten minutes
 # The largest table seen has 1.7 MB, and a zip holds seven of them, packed to less than half.
 _MAX_TABLE = 16 * 1024**2
 _MAX_ZIP = 64 * 1024**2
-_MAX_RATIO = 50
-_MAX_MEMBERS = 1000
 _DEEPEST = 1  # zips within a zip
-_MEMBER_MARK = b"PK\x01\x02"  # each entry of a zip's list of members begins with it
-_BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
-    *(ValueError, LookupError, ArithmeticError, RuntimeError),  # what zipfile says of nonsense, and of encryption
-)
 
 _Files = dict[str, tuple[Path, ...]]
 """Where the tables of a person's activity are, by sensor: a zip, or files and folders that were unpacked from one."""
 _Place = tuple[int, str]
 """Part of the recording and position on the body."""
+_Load = Callable[[], Content]
+"""Reads a table."""
 
 
 def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
@@ -69,9 +57,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, or a person or activity is unknown.
     """
-    inner = ("", "realworld2016_dataset")
-    candidates = [f"{base}/{name}" for base in (".", card.name) for name in inner]
-    folder = find_folder(raw_dir, candidates, "proband*/data/acc_*", card.name)
+    folder = find_folder(raw_dir, (".", "realworld2016_dataset"), "proband*/data/acc_*", card.name)
     people = {}
     for place in folder.glob("proband*"):
         if match := _PERSON.fullmatch(place.name):
@@ -105,7 +91,7 @@ def _activities(folder: Path, card: DatasetCard) -> dict[str, _Files]:
 
 
 def _read(subject: str, activity: str, files: _Files, card: DatasetCard) -> list[Recording]:
-    tables: dict[_Place, dict[str, Callable[[], _Table]]] = {}
+    tables: dict[_Place, dict[str, _Load]] = {}
     for sensor, paths in files.items():
         for place, load in _tables(paths, sensor, activity, card).items():
             tables.setdefault(place, {})[sensor] = load
@@ -138,7 +124,7 @@ def _in_archive(placement: str) -> str:
     return placement.replace(" ", "")
 
 
-def _merged(sensors: dict[str, Callable[[], _Table]], rate: float) -> tuple[NDArray[np.float32], float]:
+def _merged(sensors: dict[str, _Load], rate: float) -> tuple[NDArray[np.float32], float]:
     """Signal [T, 3 for each sensor] in SI, and the time of its first sample in seconds since 1970.
 
     The units are Android's, m/s^2, rad/s and uT. Where numbers could be seen they agree (proband1 walking, shin):
@@ -148,19 +134,18 @@ def _merged(sensors: dict[str, Callable[[], _Table]], rate: float) -> tuple[NDAr
     streams, tables = [], []
     for load in sensors.values():
         table = load()
-        columns = read_columns(cast("Path", table), _KINDS, header=True)
-        values = np.column_stack([columns[f"attr_{axis}"] for axis in "xyz"])
+        columns = read_columns(table, _LAYOUT)
+        values = np.column_stack([columns[axis] for axis in _AXES])
         streams.append((_even(table, columns["attr_time"].astype(np.float64) / 1000), values))
         tables.append(str(table))
     try:
-        signal, start = merge_streams(streams, rate, _BRIDGE_SECONDS)
+        signal, start = merge_streams(streams, rate, short_gap(rate))
     except DataError as error:
         raise DataError(f"{' and '.join(tables)}: {error}") from error
-    with np.errstate(over="ignore"):  # what becomes infinite is refused as a recording
-        return signal.astype(np.float32), start
+    return signal.astype(np.float32), start
 
 
-def _even(table: _Table, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _even(table: Content, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """When the samples were taken; a stamp says when one was handed over, at the earliest at once.
 
     Now and then a phone is busy, for up to 1.5 s, and hands over afterwards what has gathered, one sample a
@@ -187,51 +172,11 @@ def _even(table: _Table, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return times
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A table in memory, with what the readers of tables ask of a path."""
-
-    name: str
-    content: bytes
-
-    def __str__(self) -> str:
-        return self.name
-
-    def is_file(self) -> bool:
-        return True
-
-    def read_bytes(self) -> bytes:
-        return self.content
-
-    def stat(self) -> SimpleNamespace:
-        return SimpleNamespace(st_size=len(self.content))
-
-    def open(self, mode: str = "r", encoding: str = "utf-8", errors: str = "strict") -> IO[Any]:
-        file = io.BytesIO(self.content)
-        return file if "b" in mode else io.TextIOWrapper(file, encoding, errors)
-
-
-class _Member(NamedTuple):
-    """A table that has been found.
-
-    Attributes:
-        name: Its name, which a stranger has chosen.
-        place: Where it is, for people.
-        part: What the zip around it says of its part, 0 if nothing.
-        read: Reads up to so many bytes of it.
-    """
-
-    name: str
-    place: str
-    part: int
-    read: Callable[[int], bytes]
-
-
-def _tables(paths: Sequence[Path], sensor: str, activity: str, card: DatasetCard) -> dict[_Place, Callable[[], _Table]]:
+def _tables(paths: Sequence[Path], sensor: str, activity: str, card: DatasetCard) -> dict[_Place, _Load]:
     """The tables of one sensor during one activity, not yet read."""
     positions = {_in_archive(channel.placement) for channel in card.channels}
-    tables: dict[_Place, Callable[[], _Table]] = {}
-    for member in chain.from_iterable(_members(path) for path in paths):
+    tables: dict[_Place, _Load] = {}
+    for part, member in chain.from_iterable(_members(path) for path in paths):
         match = _TABLE.fullmatch(member.name)
         fits = match is not None and (_TITLES[match[1]], match[2]) == (sensor, activity) and match[4] in positions
         if match is None or not fits:
@@ -240,29 +185,32 @@ def _tables(paths: Sequence[Path], sensor: str, activity: str, card: DatasetCard
                 f"{_AGAIN}"
             )
         # Part 1 has its number in the names of some zips, and of no table.
-        at = (member.part or int(match[3] or 1), match[4])
+        at = (part or int(match[3] or 1), match[4])
         if at in tables:
             raise DataError(f"{member.place} is there twice: {_AGAIN}")
         tables[at] = partial(_load, member)
     return tables
 
 
-def _load(member: _Member) -> _Table:
+def _load(member: Member) -> Content:
     content = member.read(_MAX_TABLE + 1)
     if len(content) > _MAX_TABLE:
         raise DataError(f"{member.place} is larger than any table published: {_AGAIN}")
-    return _Table(member.place, content)
+    return Content(member.place, content)
 
 
-def _members(path: Path, part: int = 0, depth: int = 0) -> Iterator[_Member]:
-    """The tables in a zip, in a folder that was unpacked from one, or the one that `path` is."""
+def _members(path: Path, part: int = 0, depth: int = 0) -> Iterator[tuple[int, Member]]:
+    """The tables in a zip, in a folder that was unpacked from one, or the one that `path` is.
+
+    Each comes with what the zip around it says of its part, 0 if nothing.
+    """
     bundle = _BUNDLE.fullmatch(path.name)
     part = int(bundle[3]) if bundle and bundle[3] else part
     if bundle is None:
-        yield _Member(path.name, _shown(path.parent, path.name), part, partial(_head, path))
+        yield part, Member(path.name, f"{path.parent}/{shown(path.name)}", partial(_head, path))
     elif path.name.endswith(".zip"):
         content = _head(path, _MAX_ZIP + 1)
-        yield from _zipped(content, str(path), part, _Budget(_MAX_ZIP, _MAX_RATIO * len(content)), depth)
+        yield from _zipped(content, str(path), part, Budget.of(content, _MAX_ZIP), depth)
     elif depth <= _DEEPEST:
         inside = sorted(inner for inner in path.glob("*") if _matters(inner.name))
         zips = {inner.name for inner in inside if inner.name.endswith(".zip")}
@@ -276,67 +224,24 @@ def _matters(name: str) -> bool:
     return not name.startswith(".") and (name.endswith(".csv") or _BUNDLE.fullmatch(name) is not None)
 
 
-def _shown(place: Path | str, name: str) -> str:
-    """What a stranger has named, on one line."""
-    return f"{place}/{ascii(name[:80])[1:-1]}"
-
-
 def _head(path: Path, count: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(count)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): {_AGAIN}") from error
+    with opened(path) as file:
+        return file.read(count)
 
 
-@dataclass
-class _Budget:
-    """How many bytes may still be unfolded, of zips within the zip and in all."""
-
-    zips: int
-    total: int
-
-
-def _zipped(content: bytes, place: str, part: int, budget: _Budget, depth: int = 0) -> Iterator[_Member]:
-    """The tables in a zip and in the zips within it; its names are only compared, never used as paths.
+def _zipped(content: bytes, place: str, part: int, budget: Budget, depth: int = 0) -> Iterator[tuple[int, Member]]:
+    """The tables in a zip and in the zips within it.
 
     Raises:
         DataError: It is damaged, or not what the authors could have made.
     """
-    if len(content) > _MAX_ZIP or content.count(_MEMBER_MARK) > _MAX_MEMBERS or depth > _DEEPEST:
+    if len(content) > _MAX_ZIP or depth > _DEEPEST:
         raise DataError(f"{place} is larger or nested deeper than any published: {_AGAIN}")
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except _BROKEN as error:
-        raise DataError(f"{place} is damaged or cut off: {_AGAIN}") from error
-    for info in archive.infolist():
-        name = PurePosixPath(info.filename).name
-        if not name or info.is_dir() or not _matters(name):
-            continue
-        shown = _shown(place, name)
-        read = partial(_unzip, archive, info, shown, budget)
-        bundle = _BUNDLE.fullmatch(name)
-        if bundle is None:
-            yield _Member(name, shown, part, read)
-            continue
-        inner = read(max(0, budget.zips) + 1)
-        budget.zips -= len(inner)
-        if budget.zips < 0:
-            raise DataError(f"{place} holds larger zips than any published: {_AGAIN}")
-        yield from _zipped(inner, shown, int(bundle[3] or part or 1), budget, depth + 1)
-
-
-def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str, budget: _Budget, count: int) -> bytes:
-    """Up to `count` bytes of a member, whatever size it declares."""
-    # The other methods cannot be unfolded bit by bit.
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{place} is packed in a way that the published ones are not: {_AGAIN}")
-    try:
-        with archive.open(info) as member:
-            content = member.read(count)
-    except _BROKEN as error:
-        raise DataError(f"{place} is damaged, cut off or encrypted: {_AGAIN}") from error
-    budget.total -= len(content)
-    if budget.total < 0:
-        raise DataError(f"{place} unfolds to more than {_MAX_RATIO} times the size of its zip: {_AGAIN}")
-    return content
+    for member in members(content, place, budget):
+        if _matters(member.name):
+            bundle = _BUNDLE.fullmatch(member.name)
+            if bundle is None:
+                yield part, member
+            else:
+                inner = read_zip(member, budget)
+                yield from _zipped(inner, member.place, int(bundle[3] or part or 1), budget, depth + 1)

@@ -1,4 +1,4 @@
-"""Reading the tables of numbers that archives are made of: fast when they are sound, precise when they are not.
+"""Reading the tables that archives are made of: fast when they are sound, precise when they are not.
 
 Files are opened by the methods of their path, never by name, so that they may lie in an object store too.
 """
@@ -6,10 +6,11 @@ Files are opened by the methods of their path, never by name, so that they may l
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,20 +18,35 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 from numpy.typing import NDArray
 
+from otolith.data.converters.layout import Layout, Source
+from otolith.data.signal import LARGEST
 from otolith.types import DataError
 
+Columns = dict[str, NDArray[Any]]
+"""By name; a column of words holds where in the layout's words each is."""
+
+BLOCK_BYTES = 1 << 20
+_MOST_CELLS = 50_000_000  # of a table that is held whole; the largest, of PAMAP2, has 19 million
 _LONGEST_NUMBER = 64  # characters with the delimiter; 17 digits, sign, point and exponent are 24
 _LONGEST_LINE = 1 << 20  # characters; pyarrow refuses a line that is longer than its blocks, which have this size
+_HEADER_BYTES = 1 << 16
 _BLANK_LINES = (b"\n\n", b"\n\r\n")
+_WORD = pa.dictionary(pa.int32(), pa.string())
 
 
 def find_folder(raw_dir: Path, candidates: Sequence[str], marker: str, dataset: str) -> Path:
-    """The first of `raw_dir / candidate` that holds a file or folder matching the glob `marker`.
+    """The first of `raw_dir / candidate` and `raw_dir / dataset / candidate` that holds something named like `marker`.
+
+    Args:
+        raw_dir: The folder that a person gave.
+        candidates: Folders that an archive unpacks to, depending on the tool; `.` for none.
+        marker: A glob of files or folders.
+        dataset: Its name.
 
     Raises:
         DataError: None does.
     """
-    for candidate in candidates:
+    for candidate in (f"{above}/{inner}" for above in (".", dataset) for inner in candidates):
         # Without the dots: to an object store `a/./b` is another name than `a/b`.
         folder = raw_dir.joinpath(*(name for name in candidate.split("/") if name not in ("", ".")))
         if next(folder.glob(marker), None) is not None:
@@ -40,39 +56,85 @@ def find_folder(raw_dir: Path, candidates: Sequence[str], marker: str, dataset: 
     )
 
 
-def read_numbers(
-    path: Path, columns: Sequence[str], *, delimiter: str = ",", header: bool = False, missing: str | None = None
-) -> NDArray[np.float64]:
-    """A text file of numbers as [rows, columns].
-
-    Args:
-        path: The file.
-        columns: Names of the columns in order. With a header the file must have exactly these names.
-        delimiter: One character between numbers.
-        header: Whether the first line names the columns.
-        missing: What stands for a number that was lost, which becomes NaN.
+@contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """The bytes of a file.
 
     Raises:
-        DataError: The file is missing or empty, or a line has another number of columns or something that is no finite
-            number; the sentence names the file and the line.
+        DataError: There is none.
     """
-    lost = [] if missing is None else [missing]
-    try:
-        with _present(path), path.open("rb") as file:
-            table = csv.read_csv(
+    with _present(source), source.open("rb") as file:
+        yield file
+
+
+def read_numbers(
+    source: Source, columns: Sequence[str], *, delimiter: str = ",", header: bool = False
+) -> NDArray[np.float64]:
+    """A table of numbers as [rows, columns]; see `Layout`.
+
+    Raises:
+        DataError: As `read_blocks`, or it has more rows than any table that is read whole.
+    """
+    layout = Layout(dict.fromkeys(columns, np.float64), delimiter, header)
+    return np.column_stack(list(read_columns(source, layout).values()))
+
+
+def read_columns(source: Source, layout: Layout) -> Columns:
+    """A table as a whole.
+
+    Raises:
+        DataError: As `read_blocks`, or it has more rows than any table that is read whole.
+    """
+    blocks, cells = [], 0
+    for line, block in read_blocks(source, layout):
+        cells += sum(map(len, block.values()))
+        if cells > _MOST_CELLS:
+            raise DataError(f"{source} has more than {line} lines, so it is none of the archive: unpack it again")
+        blocks.append(block)
+    # Column by column out of the blocks, so that the table is not in memory twice.
+    return {name: np.concatenate([block.pop(name) for block in blocks]) for name in list(blocks[0])}
+
+
+def read_blocks(source: Source, layout: Layout) -> Iterator[tuple[int, Columns]]:
+    """A table some thousand rows at a time, each time with the line of the first one.
+
+    Raises:
+        DataError: The file is missing or empty, its header is another, or a line has another number of columns or
+            something that does not belong there; the sentence names the file and the line.
+    """
+    types = {name: _arrow_type(layout, name) for name, kind in layout.kinds.items() if kind is not None}
+    rows = 0
+    with opened(source) as file:
+        names = _named(source, layout, file)
+        try:
+            with csv.open_csv(
                 file,
-                read_options=csv.ReadOptions(column_names=list(columns), skip_rows=int(header), use_threads=False),
-                parse_options=csv.ParseOptions(delimiter=delimiter),
-                convert_options=csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.float64()), null_values=lost),
-            )
-        numbers = np.column_stack([column.to_numpy() for column in table.columns])
-    except pa.ArrowInvalid as error:
-        raise _explain(path, columns, delimiter, header, missing=missing) from error
-    known = np.isfinite(numbers) if missing is None else ~np.isinf(numbers)
-    sound = bool(known.all()) and len(numbers) > 0
-    if not sound or (header and _fields(path, delimiter) != list(columns)):
-        raise _explain(path, columns, delimiter, header, missing=missing)
-    return numbers
+                csv.ReadOptions(
+                    column_names=names, skip_rows=int(layout.header), block_size=BLOCK_BYTES, use_threads=False
+                ),
+                csv.ParseOptions(delimiter=layout.delimiter),
+                csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=list(layout.lost)),
+            ) as blocks:
+                for block in blocks:
+                    columns = {name: _column(layout, name, block.column(name)) for name in types}
+                    if block.num_rows:
+                        yield rows + 1 + layout.header, columns
+                    rows += block.num_rows
+        except pa.ArrowInvalid as error:
+            raise _explain(source, layout, names, rows) from error
+    if not rows:
+        raise _explain(source, layout, names, rows)
+
+
+def check_order(source: Source, name: str, times: NDArray[np.float64], line: int) -> None:
+    """Refuses times [T] that go back; those of the column `name`, from this line on.
+
+    Raises:
+        DataError: They do.
+    """
+    back = np.diff(times) < 0
+    if back.any():
+        raise DataError(f"{source}, line {line + int(np.argmax(back)) + 1}: {name} goes back; unpack the archive again")
 
 
 def read_joined(paths: Sequence[Path], columns: Sequence[str], rows: int) -> NDArray[np.float32]:
@@ -126,104 +188,76 @@ def _explain_joined(paths: Sequence[Path], columns: Sequence[str], rows: int) ->
     return DataError(f"{paths[0].parent} holds a damaged file: unpack the archive again")
 
 
-def read_columns(
-    path: Path, kinds: Mapping[str, pa.DataType], *, header: bool = False, ending: str = ""
-) -> dict[str, NDArray[np.generic]]:
-    """A comma-separated file whose columns are of several kinds.
+def _arrow_type(layout: Layout, name: str) -> pa.DataType:
+    kind = layout.kinds[name]
+    if layout.ending and name == list(layout.kinds)[-1]:
+        return pa.string()
+    return pa.from_numpy_dtype(kind) if isinstance(kind, type) else _WORD
 
-    Args:
-        path: The file.
-        kinds: For each column, in order, `pa.float64()`, `pa.int64()` (64-bit times lose digits as float) or
-            `pa.string()`.
-        header: Whether the first line names the columns; it must have exactly these names.
-        ending: A mark that may stand at the end of a line.
+
+def _column(layout: Layout, name: str, column: pa.Array) -> NDArray[Any]:
+    """A column of a block as it is given.
 
     Raises:
-        DataError: As `read_numbers`.
+        pa.ArrowInvalid: Something in it does not belong there.
     """
-    texts = [name for name, kind in kinds.items() if kind == pa.string()]
-    last = list(kinds)[-1]
-    try:
-        with _present(path), path.open("rb") as file:
-            table = csv.read_csv(
-                file,
-                read_options=csv.ReadOptions(column_names=list(kinds), skip_rows=int(header), use_threads=False),
-                convert_options=csv.ConvertOptions(
-                    column_types={**kinds, **({last: pa.string()} if ending else {})}, null_values=[]
-                ),
-            )
-        if ending:
-            marked = pc.ends_with(table[last], ending)
-            plain = pc.if_else(marked, pc.utf8_slice_codeunits(table[last], 0, -len(ending)), table[last])
-            table = table.set_column(len(kinds) - 1, last, pc.utf8_trim_whitespace(plain).cast(kinds[last]))
-    except pa.ArrowInvalid as error:
-        raise _explain(path, list(kinds), ",", header, texts, ending) from error
-    columns = {name: table[name].to_numpy() for name in kinds}
-    sound = table.num_rows > 0 and all(np.isfinite(columns[name]).all() for name in kinds if name not in texts)
-    if not sound or (header and _fields(path, ",") != list(kinds)):
-        raise _explain(path, list(kinds), ",", header, texts, ending)
-    return columns
+    kind = layout.kinds[name]
+    if not isinstance(kind, type):
+        places = {word: place for place, word in enumerate(kind or ())}
+        found = np.array([places.get(word.strip(), -1) for word in column.dictionary.to_pylist()], np.int16)
+        values: NDArray[Any] = found[column.indices.to_numpy()]
+        sound = values >= 0
+    else:
+        if pa.types.is_string(column.type):
+            column = _without(layout.ending, column).cast(pa.from_numpy_dtype(kind))
+        values = column.to_numpy(zero_copy_only=False)
+        if issubclass(kind, np.integer):
+            sound = np.array(column.null_count == 0)
+        else:
+            sound = ~(np.abs(values) >= LARGEST) if layout.lost else np.abs(values) < LARGEST
+    if not sound.all():
+        raise pa.ArrowInvalid(f"something in {name} does not belong there")
+    return values
+
+
+def _without(ending: str, column: pa.Array) -> pa.Array:
+    """The texts without the mark that may stand at their end."""
+    plain = pc.utf8_slice_codeunits(column, 0, -len(ending))
+    return pc.utf8_trim_whitespace(pc.if_else(pc.ends_with(column, ending), plain, column))
 
 
 @contextmanager
-def _present(path: Path) -> Iterator[None]:
+def _present(source: Source) -> Iterator[None]:
     """The sentence for a file that is not there; asking before would cost a round trip to an object store."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(f"{path} is missing: unpack the whole archive again") from error
+        raise DataError(f"{source} is missing: unpack the whole archive again") from error
 
 
-def _fields(path: Path, delimiter: str) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        return [field.strip().strip('"') for field in lines.readline(_LONGEST_LINE).split(delimiter)]
+def _named(source: Source, layout: Layout, file: BinaryIO) -> list[str]:
+    """The names of the columns, in the order of the file."""
+    if not layout.header:
+        return list(layout.kinds)
+    head = io.TextIOWrapper(io.BytesIO(file.read(_HEADER_BYTES)), "utf-8-sig", "replace").readline()
+    file.seek(0)
+    names = layout.named(head)
+    if head and (fault := layout.header_fault(names)):
+        raise DataError(f"{source}, line 1: {fault}")
+    return names
 
 
-def _explain(
-    path: Path,
-    columns: Sequence[str],
-    delimiter: str,
-    header: bool,
-    texts: Sequence[str] = (),
-    ending: str = "",
-    missing: str | None = None,
-) -> DataError:
-    """Looks for the first line that is wrong; slow, and only ever run on a file that is known to be damaged."""
-    if header and path.stat().st_size > 0 and (found := _fields(path, delimiter)) != list(columns):
-        absent = [name for name in columns if name not in found]
-        return DataError(
-            f"{path}, line 1: "
-            + (f"column '{absent[0]}' is missing" if absent else f"columns are {_shown(', '.join(found))}")
-            + f"; expected {', '.join(name or '(no name)' for name in columns)}"
-        )
+def _explain(source: Source, layout: Layout, names: Sequence[str], sound: int) -> DataError:
+    """Looks for the first line that is wrong behind so many sound rows; slow, and only run on what is damaged."""
     rows = 0
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+    with opened(source) as file, io.TextIOWrapper(file, "utf-8-sig", "replace") as lines:
         for number, line in enumerate(iter(partial(lines.readline, _LONGEST_LINE), ""), start=1):
             text = line.strip("\r\n")
-            if (header and number == 1) or not text:
+            if (layout.header and number == 1) or not text:
                 continue
             rows += 1
-            fields = text.removesuffix(ending).split(delimiter)
-            if len(fields) != len(columns):
-                return DataError(f"{path}, line {number}: {len(fields)} columns instead of {len(columns)}")
-            numbers = (field for name, field in zip(columns, fields, strict=True) if name not in texts)
-            bad = next((field for field in numbers if field != missing and not _finite(field)), None)
-            if bad is not None:
-                return DataError(f"{path}, line {number}: '{_shown(bad)}' is not a number")
+            if rows > sound and (fault := layout.fault(text, names)):
+                return DataError(f"{source}, line {number}: {fault}")
     if rows == 0:
-        return DataError(f"{path} is empty: unpack the archive again")
-    what = "columns" if texts else "numbers"
-    return DataError(f"{path} cannot be read as a table of {len(columns)} {what} a line: unpack the archive again")
-
-
-def _shown(text: str) -> str:
-    """What a stranger wrote, on one line and not the whole of a megabyte."""
-    plain = "".join(character if character.isprintable() else "?" for character in text[:80])
-    return plain + ("..." if len(text) > len(plain) else "")
-
-
-def _finite(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
+        return DataError(f"{source} is empty: unpack the archive again")
+    return DataError(f"{source} cannot be read as a table of {len(names)} columns a line: unpack the archive again")

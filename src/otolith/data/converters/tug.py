@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from otolith.data.card import DatasetCard
 from otolith.data.converters import Part
-from otolith.data.converters.tables import find_folder, read_columns
-from otolith.data.recording import Annotation, Recording
+from otolith.data.converters.layout import Layout
+from otolith.data.converters.tables import check_order, find_folder, read_columns
+from otolith.data.recording import Annotation, Recording, annotate
 from otolith.data.signal import resample
 from otolith.types import DataError
 
 _SIGNALS = [f"{axis}_{sensor}" for sensor in ("acc", "gyro") for axis in "xyz"]
-_KINDS = {**dict.fromkeys(_SIGNALS, pa.float64()), "timestamp": pa.int64(), "label": pa.string()}
+_NUMBERS = {**dict.fromkeys(_SIGNALS, np.float64), "timestamp": np.int64}
 _FILE = re.compile(r"(s\d+)_(\d+)_(sp|sw)\.csv")
 _DEVICES = {"sp": "smartphone", "sw": "smartwatch"}
 _NATIVE_RATES = (90.0, 115.0)
@@ -33,8 +32,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, a label is unknown, or samples are missing.
     """
-    bases = (".", card.name, "sp_sw_har")
-    folder = find_folder(raw_dir, [f"{b}/{n}" for b in bases for n in ("DATA", ".")], "s*/s*_*_s[pw].csv", card.name)
+    folder = find_folder(raw_dir, ("DATA", ".", "sp_sw_har/DATA", "sp_sw_har"), "s*/s*_*_s[pw].csv", card.name)
     matches = [_FILE.fullmatch(path.name) for path in folder.glob("s*/s*_*_s[pw].csv")]
     executions = sorted({(match[1], match[2]) for match in matches if match})
     for subject, execution in executions:
@@ -49,23 +47,15 @@ def _read(path: Path, subject: str, device: str, card: DatasetCard) -> list[Reco
 
 
 def _signal(path: Path, card: DatasetCard) -> tuple[NDArray[np.float32], tuple[Annotation, ...]]:
-    columns = read_columns(path, _KINDS, header=True)
-    labels = columns["label"]
-    unknown = [label for label in dict.fromkeys(labels.tolist()) if label not in card.activities]
-    if unknown:
-        line = int(np.argmax(labels == unknown[0])) + 2
-        raise DataError(f"{path}, line {line}: label '{unknown[0]}' is not one of {', '.join(card.activities)}")
+    columns = read_columns(path, Layout({**_NUMBERS, "label": tuple(card.activities)}, header=True))
     rate = _native_rate(path, columns["timestamp"].astype(np.float64) / 1000)
     values = np.column_stack([columns[name] for name in _SIGNALS])
     # Android's units, m/s^2 and rad/s: before the start |acc| has a median of 9.9.
     signal = resample(values, rate, card.rate)
-    end = len(signal) / card.rate
-    cuts = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
-    notes = (
-        Annotation(start / rate, min(stop / rate, end), card.activities[labels[start]])
-        for start, stop in pairwise(cuts)
-    )
-    return signal.astype(np.float32), tuple(note for note in notes if note.start < note.end)
+    duration = min(len(values) / rate, len(signal) / card.rate)
+    labels = columns["label"]
+    notes = annotate(labels, np.arange(len(labels)) / rate, duration, list(card.activities.values()))
+    return signal.astype(np.float32), notes
 
 
 def _native_rate(path: Path, seconds: NDArray[np.float64]) -> float:
@@ -81,9 +71,7 @@ def _native_rate(path: Path, seconds: NDArray[np.float64]) -> float:
     """
     if len(seconds) < 2:
         raise DataError(f"{path}, line 2: one sample makes no signal; unpack the archive again")
-    steps = np.diff(seconds)
-    if (steps < 0).any():
-        raise DataError(f"{path}, line {int(np.argmax(steps < 0)) + 3}: time goes back; unpack the archive again")
+    check_order(path, "time", seconds, line=2)
     index = np.arange(len(seconds))
     relative = seconds - seconds[0]
     slope, start = np.polyfit(index, relative, 1)

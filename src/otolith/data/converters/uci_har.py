@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as csv
 from numpy.typing import NDArray
 
 from otolith.data.card import DatasetCard
 from otolith.data.converters import Part
-from otolith.data.converters.tables import find_folder, read_numbers
-from otolith.data.recording import Annotation, Recording
+from otolith.data.converters.layout import Content, Layout
+from otolith.data.converters.tables import find_folder, opened, read_columns, read_numbers
+from otolith.data.recording import Annotation, Recording, annotate, runs
 from otolith.data.signal import scale_to_si
 from otolith.types import DataError
 
@@ -30,8 +29,6 @@ _UNITS = ["g"] * 3 + ["rad/s"] * 3 + ["g"] * 3
 
 _SAME = 1e-5
 """Windows that share half of their samples show the same digits there; at rest the noise is some hundred times this."""
-_LARGEST = 1e6
-"""Of a value, in g or rad/s; a phone gives 20."""
 _LONGEST_LINE = 64 * _WINDOW
 """Bytes; a line of the archive has 16 for each number."""
 
@@ -42,35 +39,27 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, or the files of one side do not belong together.
     """
-    folders = ("UCI HAR Dataset", f"{card.name}/UCI HAR Dataset", ".", card.name)
-    folder = find_folder(raw_dir, folders, f"*/{_FOLDER}/total_acc_x_*.txt", card.name)
+    folder = find_folder(raw_dir, ("UCI HAR Dataset", "."), f"*/{_FOLDER}/total_acc_x_*.txt", card.name)
     for side in _SIDES:
         people = _codes(folder / side / f"subject_{side}.txt", [str(k) for k in range(1, card.subjects + 1)])
-        activities = _codes(folder / side / f"y_{side}.txt", list(card.activities))
+        activities = _codes(folder / side / f"y_{side}.txt", tuple(card.activities))
         if len(people) != len(activities):
             raise DataError(
                 f"{folder / side / f'y_{side}.txt'} has {len(activities)} lines, but subject_{side}.txt has "
                 f"{len(people)}: one of them is cut short"
             )
-        cuts = [0, *(np.flatnonzero(np.diff(people)) + 1).tolist(), len(people)]
-        for first, last in pairwise(cuts):
-            person = f"user{people[first]:02d}"
+        for first, last in runs(people):
+            person = f"user{people[first] + 1:02d}"
             yield partial(_read, folder / side, person, first, activities[first:last], len(people), card)
 
 
-def _codes(path: Path, known: list[str]) -> NDArray[np.int64]:
-    """The whole numbers in a file of one column."""
-    numbers = read_numbers(path, ("code",))[:, 0]
-    strange = np.flatnonzero(~np.isin(numbers, [float(code) for code in known]))
-    if strange.size:
-        raise DataError(
-            f"{path}, line {strange[0] + 1}: {numbers[strange[0]]:g} is not one of {known[0]} to {known[-1]}"
-        )
-    return numbers.astype(np.int64)
+def _codes(path: Path, known: Sequence[str]) -> NDArray[np.int16]:
+    """Where in `known` the codes are that a file has, one a line."""
+    return read_columns(path, Layout({"code": known}))["code"]
 
 
 def _read(
-    folder: Path, person: str, first: int, activities: NDArray[np.int64], lines: int, card: DatasetCard
+    folder: Path, person: str, first: int, activities: NDArray[np.int16], lines: int, card: DatasetCard
 ) -> Iterator[Recording]:
     """The recordings in the windows of a person.
 
@@ -78,7 +67,7 @@ def _read(
         folder: That of the side.
         person: Who wore the phone.
         first: How many windows are before this person's.
-        activities: Code of each of the windows.
+        activities: Where in the card's activities that of each of the windows is.
         lines: How many windows the files of the side have.
         card: The dataset's.
     """
@@ -87,74 +76,36 @@ def _read(
     values = np.stack([_windows(path, first, count, lines) for path in files], axis=-1)
     windows = scale_to_si(values.reshape(-1, len(files)), _UNITS).reshape(values.shape)
     apart = np.abs(values[1:, :_STEP] - values[:-1, _STEP:]).max(axis=(1, 2)) > _SAME
-    for start, stop in pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), count]):
+    for start, stop in runs(np.cumsum(np.append(False, apart))):
         signal = np.concatenate([windows[start], *windows[start + 1 : stop, _STEP:]]).astype(np.float32)
         name = f"{person}_{folder.name}_{first + start + 1:04d}"  # the line of its first window
         notes = _annotations(activities[start:stop], card)
         yield Recording(signal, card.rate, card.channels, person, name, notes)
 
 
-def _annotations(activities: NDArray[np.int64], card: DatasetCard) -> tuple[Annotation, ...]:
+def _annotations(activities: NDArray[np.int16], card: DatasetCard) -> tuple[Annotation, ...]:
     """Of windows that continue each other; from one activity to the next in the middle of what both windows cover."""
-    changes = np.flatnonzero(np.diff(activities)) + 1
-    edges = [0, *(_STEP * changes + _STEP // 2).tolist(), _STEP * (len(activities) + 1)]
-    done = activities[[0, *changes.tolist()]].tolist()
-    return tuple(
-        Annotation(start / card.rate, end / card.rate, card.activities[str(code)])
-        for (start, end), code in zip(pairwise(edges), done, strict=True)
-    )
+    edges = _STEP * np.arange(len(activities)) + _STEP // 2
+    edges[0] = 0
+    duration = _STEP * (len(activities) + 1) / card.rate
+    return annotate(activities, edges / card.rate, duration, list(card.activities.values()))
 
 
 def _windows(path: Path, first: int, count: int, lines: int) -> NDArray[np.float64]:
     """The windows `first` to `first + count` of a file that has `lines`, as [count, 128]."""
-    try:
-        with path.open("rb") as file:
-            stream = iter(partial(file.readline, _LONGEST_LINE), b"")
-            before = sum(1 for _ in islice(stream, first))
-            wanted = list(islice(stream, count))
-            excess = first + count == lines and any(line.strip() for line in stream)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(f"{path} is missing: unpack the whole archive again") from error
+    with opened(path) as file:
+        stream = iter(partial(file.readline, _LONGEST_LINE), b"")
+        before = sum(1 for _ in islice(stream, first))
+        wanted = list(islice(stream, count))
+        excess = first + count == lines and any(line.strip() for line in stream)
     if excess or before + len(wanted) < first + count:
         found = f"more than {lines}" if excess else before + len(wanted)
         raise DataError(
             f"{path} has {found} lines, but y_{path.parent.parent.name}.txt has {lines}: unpack the whole archive again"
         )
-    return _numbers(path, wanted, first)
-
-
-def _numbers(path: Path, lines: list[bytes], before: int) -> NDArray[np.float64]:
-    content = b"\n".join(b" ".join(line.split()) for line in lines)  # one or two blanks precede a number
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(content),
-            read_options=csv.ReadOptions(column_names=_COLUMNS, use_threads=False),
-            parse_options=csv.ParseOptions(delimiter=" "),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, pa.float64()), null_values=[]),
-        )
-        numbers = np.column_stack([column.to_numpy() for column in table.columns])
-    except pa.ArrowInvalid as error:
-        raise _explain(path, lines, before) from error
-    if len(numbers) != len(lines) or not (np.abs(numbers) < _LARGEST).all():
-        raise _explain(path, lines, before)
+    # One or two blanks precede a number. The empty lines stand for those before, so that errors name the right one.
+    plain = b"\n" * first + b"\n".join(b" ".join(line.split()) for line in wanted)
+    numbers = read_numbers(Content(str(path), plain), _COLUMNS, delimiter=" ")
+    if len(numbers) != count:
+        raise DataError(f"{path} has empty lines among its first {first + count}: unpack the archive again")
     return numbers
-
-
-def _explain(path: Path, lines: list[bytes], before: int) -> DataError:
-    """Looks for the first line that is wrong."""
-    for number, line in enumerate(lines, start=before + 1):
-        fields = line.split()
-        if len(fields) != _WINDOW:
-            return DataError(f"{path}, line {number}: {len(fields)} columns instead of {_WINDOW}")
-        bad = next((field for field in fields if not _possible(field)), None)
-        if bad is not None:
-            text = bad[:40].decode("ascii", "replace")
-            return DataError(f"{path}, line {number}: {text!r} is not a number that a phone can give")
-    return DataError(f"{path} cannot be read as lines of {_WINDOW} numbers: unpack the archive again")
-
-
-def _possible(text: bytes) -> bool:
-    try:
-        return abs(float(text)) < _LARGEST
-    except ValueError:
-        return False

@@ -31,8 +31,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
     Raises:
         DataError: A file is missing or damaged, a label is unknown, or labels and windows are not equally many.
     """
-    bases = (".", "UniMiB-SHAR", card.name, f"{card.name}/UniMiB-SHAR")
-    folder = find_folder(raw_dir, [f"{base}/{sub}" for base in bases for sub in ("data", ".")], "acc_*.mat", card.name)
+    folder = find_folder(raw_dir, ("data", ".", "UniMiB-SHAR/data", "UniMiB-SHAR"), "acc_*.mat", card.name)
     yield partial(_windows, folder / "acc_data.mat", _labels(folder / "acc_labels.mat", card), card)
 
 

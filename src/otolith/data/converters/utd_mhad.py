@@ -33,7 +33,7 @@ def parts(raw_dir: Path, card: DatasetCard) -> Iterator[Part]:
         DataError: A file is missing or damaged, its action is unknown, or the two files of a trial do not fit.
     """
     inertial, skeleton = (
-        find_folder(raw_dir, (kind, f"{card.name}/{kind}", ".", card.name), f"a*_s*_t*_{kind.lower()}.mat", card.name)
+        find_folder(raw_dir, (kind, "."), f"a*_s*_t*_{kind.lower()}.mat", card.name)
         for kind in ("Inertial", "Skeleton")
     )
     trials = {}
