@@ -75,7 +75,8 @@ def npy_values(data: bytes, rng: np.random.Generator) -> bytes:
         values = np.lib.format.read_array(io.BytesIO(data))
     except (ValueError, EOFError, RecursionError, MemoryError, TokenError):
         return data[:-1]
-    return packed_npy(_other_values(values, rng))
+    with np.errstate(all="ignore"):
+        return packed_npy(_other_values(values, rng))
 
 
 def packed_npy(values: np.ndarray) -> bytes:
@@ -109,8 +110,7 @@ def _other_values(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         changed = changed[..., rng.permutation(changed.shape[-1])]
     elif way == 8:
         kinds = ["f2", "i2", ">f8", "c16", "U20", "?"]
-        with np.errstate(all="ignore"):
-            return np.nan_to_num(changed).clip(-3e4, 3e4).astype(kinds[rng.integers(len(kinds))])
+        return np.nan_to_num(changed).clip(-3e4, 3e4).astype(kinds[rng.integers(len(kinds))])
     elif way == 9:
         changed = np.repeat(changed, 2, axis=0) if changed.ndim else changed
     return changed
