@@ -47,7 +47,7 @@ tables: venv  ## the tables of README.md and docs/datasets.md
 	$(BIN)/python tools/doc_tables.py
 
 test: venv  ## all fast tests
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist loadscope
 
 test-slow: venv  ## slow tests, and those on real data where OTOLITH_RAW_DIR is set
 	$(PYTEST) -m "slow or real" --durations=10

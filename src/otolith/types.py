@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,23 @@ if TYPE_CHECKING:
 PATCH_SAMPLES = 64
 """Samples in a patch after resampling, whatever its duration and the sensor's rate."""
 
+_MOST_QUOTED = 100_000
+_LONGEST = 900
+
 MAX_CHANNELS = 52
 """The most channels that one recording may have (the widest public set at hand has 45)."""
 
 
 class OtolithError(Exception):
-    """Bad input, said in one sentence: what, where, how to mend. The command exits with code 2."""
+    """Bad input, said in one sentence: what, where, how to mend. The command exits with code 2.
+
+    The sentence may quote a foreign file: what cannot be printed becomes `?`, and what has no end is cut.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        plain = "".join(c if c.isprintable() else "?" for c in str(sentence)[:_MOST_QUOTED])
+        plain = re.sub(r"\S{400,}", lambda long: f"{long[0][:80]}...", plain)
+        super().__init__(plain if len(plain) <= _LONGEST else f"{plain[:600]} ... {plain[-200:]}")
 
 
 class DataError(OtolithError):

@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -41,6 +43,9 @@ _FENCE = 4 << 30
 
 _LONGEST = 1000
 """Characters of a sentence."""
+
+_DEAD = 5
+"""Processes that die in a row before they have run an input, after which no more are started."""
 
 Find = Callable[[], list[Target]]
 Input = tuple[str, int]
@@ -195,6 +200,10 @@ _first_peak = 0
 
 
 def _peak() -> int:
+    """The most bytes of memory that this process ever had."""
+    status = Path("/proc/self/status")
+    if status.exists():  # `getrusage` counts what the process had that started this one
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
 
@@ -277,12 +286,13 @@ def spread(count: int, names: Sequence[str]) -> list[Input]:
 
 
 def prepare(found: Sequence[Target], place: Path) -> dict[str, Path]:
-    """The sound input of each target, written once."""
+    """The sound input of each target, written once, and alike each time: the time of day is not in its zips."""
     sound = {}
-    for target in found:
-        folder = place / "sound" / target.name
-        folder.mkdir(parents=True)
-        sound[target.name] = target.write(folder)
+    with patch.object(time, "localtime", lambda seconds=None: time.gmtime(1_500_000_000)):
+        for target in found:
+            folder = place / "sound" / target.name
+            folder.mkdir(parents=True)
+            sound[target.name] = target.write(folder)
     return sound
 
 
@@ -312,13 +322,15 @@ def run_apart(inputs: Sequence[Input], place: Path, processes: int = 2, find: Fi
     with ThreadPoolExecutor(processes) as pool:
         shares = [inputs[first::processes] for first in range(processes)]
         done = pool.map(lambda share: _share(share, find, sound, place), shares)
-        return [outcome for share in done for outcome in share]
+        order = {given: number for number, given in enumerate(inputs)}
+        return sorted(chain.from_iterable(done), key=lambda outcome: order[outcome.target, outcome.number])
 
 
 def _share(inputs: Sequence[Input], find: Find, sound: dict[str, Path], place: Path) -> list[Outcome]:
-    waiting, done = deque(inputs), []
+    waiting, done, dead = deque(inputs), [], 0
     context = multiprocessing.get_context("spawn")
-    while waiting:
+    while waiting and dead < _DEAD:
+        before = len(done)
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(list(waiting), find, sound, place, theirs), daemon=True)
         process.start()
@@ -329,9 +341,10 @@ def _share(inputs: Sequence[Input], find: Find, sound: dict[str, Path], place: P
                 waiting.popleft()
         except EOFError:
             process.join()
+        dead = 0 if len(done) > before else dead + 1
         if waiting and (process.exitcode or not done or done[-1].ended != "failed"):
             done.append(Outcome(*waiting.popleft(), "failed", f"the process died with code {process.exitcode}"))
-    return done
+    return [*done, *(Outcome(*given, "failed", "was not run, as each process dies at once") for given in waiting)]
 
 
 def _work(inputs: Sequence[Input], find: Find, sound: dict[str, Path], place: Path, results: Connection) -> None:

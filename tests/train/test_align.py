@@ -78,6 +78,7 @@ def test_checkpoint_recognises_without_the_text_encoder(
     assert np.mean(f1) == pytest.approx(model.meta["score"], abs=1e-6)
 
 
+@pytest.mark.slow  # the engine is the same as for stage 1, which is tried among the fast ones
 @pytest.mark.parametrize("stops", [(4, 18)])
 def test_stopped_and_resumed_ends_with_the_same_weights(
     stops: tuple[int, ...],

@@ -15,6 +15,7 @@ from typing import Any
 from otolith.data import remote
 from otolith.data.cluster import on_ray
 from otolith.data.converters import Part, parts, recordings
+from otolith.data.download import sources_of
 from otolith.data.format import check_replaceable
 from otolith.data.recording import Recording
 from otolith.data.registry import card
@@ -67,21 +68,26 @@ def convert_dataset(
         raise ConfigError(f"{jobs} jobs convert nothing; give at least 1")
     target = remote.locate(output)
     check_replaceable(target, name)
-    found = parts(name, None if raw is None else remote.locate(raw))
+    place = None if raw is None else remote.locate(raw)
+    found = parts(name, place)
     told = (lambda done: progress(done, len(found))) if progress else None
     with ExitStack() as stack:
         groups = stack.enter_context(closing(ENGINES[engine](found, jobs)))  # an error waits for what still reads
         if not remote.is_url(output):
-            return _write(name, target, groups, told)
+            return _write(name, target, groups, told, place)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="otolith-"))) / name
-        info = _write(name, folder, groups, told)
+        info = _write(name, folder, groups, told, place)
         check_replaceable(target, name)  # once more: much may have come there meanwhile
         remote.upload(folder, target)
         return info
 
 
 def _write(
-    name: str, target: Path, groups: Iterable[Iterable[Recording]], progress: Callable[[int], None] | None
+    name: str,
+    target: Path,
+    groups: Iterable[Iterable[Recording]],
+    progress: Callable[[int], None] | None,
+    raw: Path | None,
 ) -> dict[str, Any]:
     about = card(name)
     place = target.resolve()  # now: who replaces the working folder stands in the old one afterwards
@@ -91,7 +97,7 @@ def _write(
         title=about.title,
         licence=about.licence,
         citation=about.citation,
-        sources=about.sources,
+        sources=sources_of(about, raw),
         split=about.split,
     ) as writer:
         for number, group in enumerate(groups, start=1):

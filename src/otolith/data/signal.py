@@ -303,7 +303,8 @@ def _on_grid(
     times: NDArray[np.float64], values: Floats, start: float, count: int, rate: float, max_gap: float
 ) -> Floats:
     own = 1.0 / float(np.median(np.diff(times)))
-    if count * max(1.0, own / rate) * values.shape[1] > MAX_VALUES:
+    sparse = count > max(10**6, 100 * len(times))
+    if sparse or count * max(1.0, own / rate) * values.shape[1] > MAX_VALUES:
         raise DataError(
             f"the times span {(count - 1) / rate:.3g} s in steps of {1 / own:.3g} s, more than can be held at once; "
             "check the unit of the times, or cut the recording at its gaps"

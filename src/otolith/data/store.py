@@ -203,6 +203,7 @@ class Dataset:
         self.recordings = recordings
         self.annotations = annotations
         self.layouts = [tuple(Channel(**channel) for channel in layout) for layout in info["layouts"]]
+        hash(tuple(self.layouts))  # fails here, not later, where a word is a list
         self._layout, self._shard, self._start, self._rows = (
             recordings[column].to_numpy(np.int64) for column in ("layout", "shard", "start", "rows")
         )

@@ -47,7 +47,9 @@ def read(path: Path, wearing: Wearing) -> Iterator[Session]:
         raise DataError(f"{path} has more than {MAX_BYTES >> 20} MiB, the most that is read at once; cut it into days")
     try:
         content = actfast.read(str(path))
-    except (ValueError, OSError) as error:
+    except BaseException as error:  # a panic of the reader's own language is no Exception
+        if not isinstance(error, ValueError | OSError) and type(error).__name__ != "PanicException":
+            raise
         raise DataError(f"{path} is damaged ({str(error)[:80]}); extract it from the watch again") from error
     fast, slow, about = (
         content["timeseries"]["high_frequency"],

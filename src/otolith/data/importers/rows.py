@@ -8,7 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -130,9 +130,14 @@ class CsvRows(Rows):
         if self._bare:
             return pa.table({name: pa.array([], pa.string()) for name in wanted})
         places = [str(self.names.index(name)) for name in wanted]
+        with ExitStack() as stack:
+            return self._read(places, stack, beginning=beginning).rename_columns(wanted)
+
+    def _read(self, places: list[str], stack: ExitStack, *, beginning: bool) -> pa.Table:
         try:
+            # Opened here: pyarrow does not take a path that is no text in UTF-8.
             table = pv.read_csv(
-                self._beginning() if beginning else self.path,
+                self._beginning() if beginning else stack.enter_context(self.path.open("rb")),
                 # One thread, so that a bad row comes with its number.
                 read_options=pv.ReadOptions(
                     column_names=[str(i) for i in range(len(self.names))], skip_rows=self._skip, use_threads=False
@@ -151,7 +156,7 @@ class CsvRows(Rows):
                     f"{wrong[3][:60]!r}; correct it"
                 ) from error
             raise DataError(f"{self.path} cannot be read as CSV in UTF-8; save it as CSV or Parquet again") from error
-        return table.rename_columns(wanted)
+        return table
 
     def _beginning(self) -> pa.BufferReader:
         """The first lines, as far as they are whole."""
@@ -266,7 +271,7 @@ class ParquetRows(Rows):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(path.open("rb"))  # pyarrow does not take a path that is no text in UTF-8
             self.names = [name.strip() for name in self._file.schema_arrow.names]
         except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise DataError(f"{path} cannot be read as Parquet, it is cut off or damaged; write it again") from error
