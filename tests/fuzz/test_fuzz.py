@@ -107,7 +107,9 @@ def ends(target: Target, place: Path, number: int = 0) -> tuple[str, str]:
 
 def refuses(text: str) -> Callable[[Path, Path], None]:
     def act(given: Path, output: Path) -> None:
-        raise DataError(text)
+        error = DataError()
+        error.args = (text,)  # as a class would say it that does not keep to one line
+        raise error
 
     return act
 

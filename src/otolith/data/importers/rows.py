@@ -271,9 +271,9 @@ class ParquetRows(Rows):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = pq.ParquetFile(path.open("rb"))  # pyarrow does not take a path that is no text in UTF-8
+            self._file = pq.ParquetFile(path)
             self.names = [name.strip() for name in self._file.schema_arrow.names]
-        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        except (OSError, UnicodeError, pa.ArrowException) as error:
             raise DataError(f"{path} cannot be read as Parquet, it is cut off or damaged; write it again") from error
 
     def read(self, wanted: list[str], *, beginning: bool = False) -> pa.Table:
