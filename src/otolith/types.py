@@ -83,3 +83,27 @@ class Batch:
         """The same batch with every tensor on `device`."""
         tensors = {k: v for k, v in vars(self).items() if v is not None}
         return replace(self, **{k: v.to(device, non_blocking=True) for k, v in tensors.items()})
+
+
+@dataclass  # as Batch
+class SegmentBatch:
+    """Segments (windows, or whole trials brought to one length) cut into patches. B segments, P patches, S samples.
+
+    Values are in reference units, as in `Batch`. The C channels are the same in every segment.
+    """
+
+    patches: Tensor  # [B, P, S, C] float32
+    patch_mask: Tensor  # [B, P] bool, True where valid
+    centre: Tensor  # [B, P] float32, middle of each patch as a share of the segment, 0 to 1
+    skeleton: Tensor | None = None  # [B, F, J, 3] float32, in trunk lengths about the hip; NaN where none was seen
+    label: Tensor | None = None  # [B] long, index into the task's labels; -1 is unlabelled
+    dataset: Tensor | None = None  # [B] long, index into the loader's datasets
+    window: Batch | None = None  # the same segments as a text-aligned teacher sees them
+
+    def __len__(self) -> int:
+        return int(self.patches.shape[0])
+
+    def to(self, device: Any) -> SegmentBatch:
+        """The same batch with every tensor on `device`."""
+        tensors = {k: v for k, v in vars(self).items() if v is not None}
+        return replace(self, **{k: v.to(device) for k, v in tensors.items()})

@@ -1,17 +1,29 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold
 
-from otolith.evaluate.baselines import Baseline, LogisticOnStatistics, Majority, NearestRawWindow, statistics
+from otolith.evaluate.baselines import (
+    Baseline,
+    LogisticOnStatistics,
+    Majority,
+    MiniRocketRidge,
+    NearestRawWindow,
+    statistics,
+)
 from otolith.evaluate.metrics import scores
-from otolith.types import DataError
+from otolith.types import DataError, MissingExtraError
 
 if TYPE_CHECKING:
     from tests.evaluate.conftest import Windows
+
+needs_aeon = pytest.mark.skipif(find_spec("aeon") is None, reason="the extra `baselines` is not installed")
 
 
 def controls(windows: Windows) -> list[Baseline]:
@@ -95,7 +107,9 @@ def test_majority_ties_go_by_the_alphabet() -> None:
     assert Majority().fit(np.zeros((4, 8, 1)), ["b", "a", "a", "b"]).predict(np.zeros((2, 8, 1))) == ["a", "a"]
 
 
-@pytest.mark.parametrize("control", [LogisticOnStatistics(), NearestRawWindow(), Majority()], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "control", [LogisticOnStatistics(), MiniRocketRidge(), NearestRawWindow(), Majority()], ids=lambda c: c.name
+)
 def test_nothing_to_learn_from_is_said(control: Baseline) -> None:
     with pytest.raises(DataError, match="at least one labelled window"):
         control.fit(np.zeros((0, 8, 1)), [])
@@ -106,3 +120,77 @@ def test_nothing_to_learn_from_is_said(control: Baseline) -> None:
 def test_one_class_is_too_few_for_a_regression() -> None:
     with pytest.raises(DataError, match="at least two classes"):
         LogisticOnStatistics().fit(np.zeros((2, 8, 1)), ["a", "a"])
+
+
+@pytest.fixture(scope="module")
+def two_people(spar_windows: Windows) -> Windows:
+    """Every third window of two people: enough to learn from, and quick."""
+    who = np.array(spar_windows.subjects)
+    return spar_windows.of(np.isin(who, sorted(set(who))[:2]) & (np.arange(len(who)) % 3 == 0))
+
+
+@needs_aeon
+def test_minirocket_recognises_people_never_seen_far_above_chance(spar_windows: Windows) -> None:
+    people = sorted(set(spar_windows.subjects))
+    who, third = np.array(spar_windows.subjects), np.arange(len(spar_windows.subjects)) % 3 == 0
+    train, test = (spar_windows.of(np.isin(who, part) & third) for part in (people[:4], people[4:6]))
+    predicted = MiniRocketRidge().fit(train.x, train.labels).predict(test.x)
+    assert scores(test.labels, predicted, sorted(set(train.labels)))["macro_f1"] > 0.7
+
+
+@needs_aeon
+def test_minirocket_is_the_same_for_a_seed_and_leaves_global_randomness_alone(two_people: Windows) -> None:
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    x, labels = two_people.x, two_people.labels
+    one, same, other = (MiniRocketRidge(seed).fit(x, labels) for seed in (3, 3, 4))
+    noise = np.random.default_rng(0).normal(
+        size=(50, *x.shape[1:])
+    )  # no label is right: the answers are the model's own
+    assert one.predict(noise) == same.predict(noise)
+    np.testing.assert_array_equal(one._model[-1].coef_, same._model[-1].coef_)
+    assert not np.allclose(one._model[-1].coef_, other._model[-1].coef_)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@needs_aeon
+def test_minirocket_bears_missing_samples(two_people: Windows) -> None:
+    x, labels = two_people.x, two_people.labels
+    holes = x.copy()
+    holes[:, 20:40, 1] = np.nan
+    holes[3, :, 4] = np.nan
+    for train in (x, holes):
+        predicted = MiniRocketRidge().fit(train, labels).predict(holes)
+        assert np.mean([p == t for p, t in zip(predicted, labels, strict=True)]) > 0.9
+
+
+@needs_aeon
+@pytest.mark.parametrize("channels", [1, 2])
+def test_minirocket_learns_from_the_shortest_windows(channels: int) -> None:
+    up = np.linspace(0, 1, 9)[None, :, None]
+    rng = np.random.default_rng(0)
+    windows = np.concatenate([up, -up] * 10).repeat(channels, axis=2) + 0.01 * rng.normal(size=(20, 9, channels))
+    labels = ["up", "down"] * 10
+    model = MiniRocketRidge().fit(windows[:10], labels[:10])
+    assert model.predict(windows[10:]) == labels[10:]
+    assert model.predict(windows[:0]) == []
+    with pytest.raises(ValueError, match=rf"\[N, 9, {channels}\]"):
+        model.predict(np.zeros((1, 10, channels)))
+
+
+def test_minirocket_says_what_it_cannot_learn_from() -> None:
+    with pytest.raises(DataError, match="windows of 8 samples are too short for MiniRocket: give at least 9 samples"):
+        MiniRocketRidge().fit(np.zeros((2, 8, 1)), ["a", "b"])
+    with pytest.raises(DataError, match="at least two classes"):
+        MiniRocketRidge().fit(np.zeros((2, 9, 1)), ["a", "a"])
+
+
+def test_minirocket_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aeon", None)
+    monkeypatch.setitem(sys.modules, "aeon.transformations.collection.convolution_based", None)
+    with pytest.raises(MissingExtraError, match=r"'minirocket' needs 'aeon'.*otolith\[baselines\]"):
+        MiniRocketRidge().fit(np.zeros((2, 9, 1)), ["a", "b"])
+
+
+def test_controls_are_imported_without_aeon() -> None:
+    code = "import otolith.evaluate.baselines, sys; print({'aeon', 'numba'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

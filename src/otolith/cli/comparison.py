@@ -17,7 +17,7 @@ from otolith.data.windows import WindowIndex
 from otolith.evaluate.baselines import LogisticOnStatistics, NearestRawWindow
 from otolith.evaluate.metrics import chance, scores
 from otolith.evaluate.results import Row, rows
-from otolith.models.model import Otolith
+from otolith.models.saved import TextModel
 from otolith.recognise.enrol import Enrolment
 from otolith.recognise.recogniser import Recogniser
 from otolith.train.probe import embed_windows
@@ -65,7 +65,7 @@ class Side:
         )
 
 
-def make_side(index: WindowIndex, model: Otolith, seed: int) -> Side:
+def make_side(index: WindowIndex, model: TextModel, seed: int) -> Side:
     """Reads and embeds windows of one dataset.
 
     Raises:
@@ -77,7 +77,7 @@ def make_side(index: WindowIndex, model: Otolith, seed: int) -> Side:
     config = LoaderConfig(recogniser.window_seconds, patch_seconds=(recogniser.patch_seconds,), view=view)
     windows = Windows([index], model.texts.table(describe_channels([index], view)), config)
     torch.manual_seed(seed)
-    untrained = Otolith(model.encoder.config, model.bank.config, texts=model.texts)
+    untrained = model.untrained()
     features = embed_windows(model, windows, model.features)
     first = int(index.recording[0])
     kept = [index.dataset.channels(first)[c] for c in columns[first]]

@@ -86,6 +86,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return build(hint, value, where + ".")
     if get_origin(hint) in (Union, types.UnionType):
         return _first_that_fits(value, get_args(hint), where)
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"'{where}' must hold keys and values, not {value!r}")
+        return dict(value)
     if get_origin(hint) is tuple:
         items = value if isinstance(value, list | tuple) else [value]
         return tuple(_convert(item, get_args(hint)[0], where) for item in items)

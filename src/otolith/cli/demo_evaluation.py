@@ -15,7 +15,8 @@ from otolith.data.store import Dataset
 from otolith.data.windows import check_leak, index_windows
 from otolith.evaluate.results import Provenance, ResultsFile, Row
 from otolith.files import atomic_file
-from otolith.models.model import Otolith
+from otolith.models.registry import load_text_model
+from otolith.models.saved import TextModel
 from otolith.recognise.enrol import Enrolment, TextPrior
 from otolith.recognise.recogniser import Recogniser
 from otolith.recognise.timeline import Segment, timeline
@@ -50,7 +51,7 @@ class Findings:
 def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int) -> Findings:
     """Measures everything, writes `results.csv` and `session.csv`, returns what the report shows beside them."""
     dataset = Dataset.open(folder)
-    model = Otolith.from_pretrained(checkpoint)
+    model = load_text_model(checkpoint)
     seconds = Recogniser(model).window_seconds
     index = index_windows(dataset, seconds, seconds / 2)
     held_out = np.isin(index.subject, TEST_SUBJECTS)
@@ -72,7 +73,7 @@ def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int
 
 
 def _closed(
-    model: Otolith, learnt: Side, test: Side, known: list[str], provenance: Provenance, seed: int
+    model: TextModel, learnt: Side, test: Side, known: list[str], provenance: Provenance, seed: int
 ) -> tuple[list[Row], list[str]]:
     """Known exercises, unseen people: our model reads words; controls learn from the people it was trained on."""
     trained = np.flatnonzero(np.isin(learnt.subjects, model.meta["data"]["spar"]["train"]))
@@ -89,7 +90,7 @@ def _closed(
     ), predicted
 
 
-def _by_words_alone(model: Otolith, test: Side, provenance: Provenance, seed: int) -> list[Row]:
+def _by_words_alone(model: TextModel, test: Side, provenance: Provenance, seed: int) -> list[Row]:
     """Exercises never trained on, told apart by their names alone."""
     classes = sorted(LEFT_OUT)
     queries = test.of(classes)
@@ -98,7 +99,7 @@ def _by_words_alone(model: Otolith, test: Side, provenance: Provenance, seed: in
     return score(queries, {"otolith-tiny": predicted}, classes, provenance=provenance, **place)
 
 
-def _enrolment(model: Otolith, learnt: Side, test: Side, provenance: Provenance, seed: int) -> list[Row]:
+def _enrolment(model: TextModel, learnt: Side, test: Side, provenance: Provenance, seed: int) -> list[Row]:
     """Exercises never trained on, from k examples each of other people than those judged on."""
     classes = sorted(LEFT_OUT)
     pool, queries = learnt.of(classes), test.of(classes)
@@ -141,7 +142,7 @@ def make_session(dataset: Dataset, subject: str, activities: Sequence[str]) -> R
     return Recording(signal, parts[0].rate, parts[0].channels, subject, f"{subject}_session", tuple(notes))
 
 
-def recognise_session(model: Otolith, session: Recording, labels: Sequence[str]) -> list[Segment]:
+def recognise_session(model: TextModel, session: Recording, labels: Sequence[str]) -> list[Segment]:
     """The session's timeline by text prompt."""
     embedded = Recogniser(model).embed(session, step_seconds=0.5)
     probabilities = zero_shot(model, embedded.vectors, labels)

@@ -47,7 +47,7 @@ def enrol(
     from collections import Counter
     from dataclasses import replace
 
-    from otolith.models.model import Otolith
+    from otolith.models.registry import load_text_model
     from otolith.recognise.enrol import Enrolment, TextPrior
     from otolith.recognise.recogniser import Recogniser
 
@@ -59,7 +59,7 @@ def enrol(
         found = replace(found, annotations=tuple(read_intervals(intervals)))
     if not found.annotations:
         raise DataError(f"nothing says what was done when in {file}: give --intervals with start_s, end_s, activity")
-    loaded = Otolith.from_pretrained(model)
+    loaded = load_text_model(model)
     recogniser = Recogniser(loaded)
     notes = r.notes_on(found, loaded, recogniser.view)
     features, labels, unused = _examples(found, recogniser)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otolith.data.store import Dataset
     from otolith.data.windows import WindowIndex
     from otolith.evaluate.results import Provenance, Row
-    from otolith.models.model import Otolith
+    from otolith.models.saved import TextModel
 
 
 def evaluate(
@@ -36,9 +36,9 @@ def evaluate(
 
     from otolith.data.store import Dataset
     from otolith.evaluate.results import Provenance, ResultsFile
-    from otolith.models.model import Otolith
+    from otolith.models.registry import load_text_model
 
-    results, loaded, dataset = ResultsFile(output), Otolith.from_pretrained(model), Dataset.open(data)
+    results, loaded, dataset = ResultsFile(output), load_text_model(model), Dataset.open(data)
     config = {"weights": loaded.fingerprint(), "labels": labels, "seed": seed}
     provenance = Provenance.collect(config, [dataset.sha256])
     rows = results.of(provenance)
@@ -57,7 +57,7 @@ def evaluate(
     Console().print(table)
 
 
-def measure(model: Otolith, dataset: Dataset, labels: str | None, seed: int, provenance: Provenance) -> list[Row]:
+def measure(model: TextModel, dataset: Dataset, labels: str | None, seed: int, provenance: Provenance) -> list[Row]:
     """Rows of the model, of controls that learn from the model's own training subjects, and of chance.
 
     Raises:
@@ -68,6 +68,7 @@ def measure(model: Otolith, dataset: Dataset, labels: str | None, seed: int, pro
     from otolith.cli.comparison import compare, make_side, same_columns, score
     from otolith.data.windows import index_windows
     from otolith.evaluate.metrics import subject_interval
+    from otolith.models.registry import model_name
     from otolith.recognise.recogniser import Recogniser
     from otolith.recognise.zeroshot import check_labels, zero_shot
 
@@ -83,7 +84,7 @@ def measure(model: Otolith, dataset: Dataset, labels: str | None, seed: int, pro
         raise DataError(f"no window of '{dataset.name}' with these labels is of a person kept away from training")
     queries = make_side(test, model, seed)
     predicted = [names[i] for i in zero_shot(model, queries.vectors, names).argmax(axis=1)]
-    size = f"otolith-{_size(model)}"
+    size = model_name(model)
     if not trained or not _learnt(classes, dataset, model):
         rows = score(queries, {size: predicted}, classes, dataset=dataset.name, protocol="zero-shot-closed", seed=seed,
                      provenance=provenance)  # fmt: skip
@@ -94,7 +95,7 @@ def measure(model: Otolith, dataset: Dataset, labels: str | None, seed: int, pro
     return [*rows, *_interval(rows[0], low, high)]
 
 
-def _learnt(classes: list[str], dataset: Dataset, model: Otolith) -> bool:
+def _learnt(classes: list[str], dataset: Dataset, model: TextModel) -> bool:
     """Whether alignment has seen these labels, and people of this dataset beside their labels."""
     aligned: dict[str, Any] = model.meta.get("data") or {}
     seen = any(dataset.name == name or dataset.sha256 == about.get("sha256") for name, about in aligned.items())
@@ -120,10 +121,11 @@ def _classes(index: WindowIndex, labels: str | None) -> list[str]:
     return wanted
 
 
-def _sides(index: WindowIndex, model: Otolith) -> tuple[WindowIndex | None, WindowIndex]:
+def _sides(index: WindowIndex, model: TextModel) -> tuple[WindowIndex | None, WindowIndex]:
     """Training subjects' windows (None for a dataset never trained on) and those of subjects kept away.
 
-    Kept away are those who had no part in any stage: neither trained on, nor used to choose or calibrate a checkpoint.
+    Kept away are those who had no part in any stage: neither trained on, nor used to choose a checkpoint or a
+    recipe, or to calibrate.
     """
     from otolith.data.windows import check_leak, share_recordings
     from otolith.train.sources import subjects_in
@@ -132,16 +134,9 @@ def _sides(index: WindowIndex, model: Otolith) -> tuple[WindowIndex | None, Wind
     for other in history:
         if other != name and share_recordings(name, other):
             raise LeakError(f"the model was trained on '{other}', which holds the same recordings as '{name}'")
-    learnt, used = (subjects_in(history, name, sha256, sides) for sides in (("train",), ("train", "val")))
+    learnt, used = (subjects_in(history, name, sha256, sides) for sides in (("train",), ("train", "val", "tuned")))
     if learnt is None or used is None:
         return None, index
     trained, test = index.of_subjects(learnt), index.of_subjects(set(index.subject.tolist()) - used)
     check_leak(train=[trained], test=[test])
     return trained, test
-
-
-def _size(model: Otolith) -> str:
-    from otolith.models.encoder import SIZES
-
-    named = [name for name, config in SIZES.items() if config == model.encoder.config]
-    return named[0] if named else f"d{model.encoder.config.dim}"

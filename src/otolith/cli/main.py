@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from otolith import __version__
-from otolith.cli import datasets, demo, enrolment, evaluation, importing, recognition, training
+from otolith.cli import datasets, demo, enrolment, evaluation, importing, recognition, study, training
 from otolith.types import OtolithError
 
 
@@ -47,9 +47,12 @@ app.add_typer(datasets.app, name="datasets")
 app.command("import")(importing.import_)
 app.command("pretrain")(training.pretrain)
 app.command("align")(training.align)
+app.command("teach")(training.teach)
+app.command("distil")(training.distil)
 app.command("classify")(recognition.classify)
 app.command("enrol")(enrolment.enrol)
 app.command("evaluate")(evaluation.evaluate)
+app.command("study")(study.study)
 
 
 def _version(wanted: bool) -> None:

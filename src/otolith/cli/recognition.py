@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from otolith.data.recording import Recording
-    from otolith.models.model import Otolith
+    from otolith.models.saved import TextModel
     from otolith.recognise.recogniser import Embedded
     from otolith.recognise.timeline import Segment
 
@@ -84,11 +84,11 @@ def _recognise(
     minimum: float,
     abstain: bool,
 ) -> tuple[list[str], list[Segment]]:
-    from otolith.models.model import Otolith
+    from otolith.models.registry import load_text_model
     from otolith.recognise.recogniser import Recogniser
     from otolith.recognise.timeline import timeline
 
-    model = Otolith.from_pretrained(checkpoint)
+    model = load_text_model(checkpoint)
     recogniser = Recogniser(model)
     notes = r.notes_on(found, model, recogniser.view)
     embedded = recogniser.embed(found, step_seconds=step)
@@ -99,7 +99,7 @@ def _recognise(
 
 
 def _beliefs(
-    model: Otolith, embedded: Embedded, labels: str | None, profile: Path | None, abstain: bool
+    model: TextModel, embedded: Embedded, labels: str | None, profile: Path | None, abstain: bool
 ) -> tuple[list[str], NDArray[np.float32], float]:
     """Names, probabilities and the threshold on them: enrolled, prompted, or all that the model was trained on."""
     from otolith.recognise.calibrate import label_threshold

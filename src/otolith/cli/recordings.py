@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from otolith.data.recording import Recording
     from otolith.data.views import ChannelView
-    from otolith.models.model import Otolith
+    from otolith.models.saved import TextModel
 
 File = Annotated[
     Path, typer.Argument(help="CSV or Parquet, the export of a device (file, folder or zip), or a dataset folder.")
@@ -138,7 +138,7 @@ def _of_export(source: Path, described: Described, too_much: Sequence[str]) -> R
     return found[0]
 
 
-def notes_on(found: Recording, model: Otolith, view: ChannelView) -> list[str]:
+def notes_on(found: Recording, model: TextModel, view: ChannelView) -> list[str]:
     """What a person should know of how this model sees the recording. Before `embed`, which adds to `model.texts`.
 
     Raises:

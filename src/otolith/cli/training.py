@@ -1,8 +1,9 @@
-"""`otolith pretrain` and `otolith align`."""
+"""`otolith pretrain`, `align`, `teach` and `distil`: from a YAML and flags to a run."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,10 +37,13 @@ def pretrain(
 ) -> None:
     """Stage 1: learn from unlabelled recordings (masked patches and contrast)."""
     from otolith.cli.config import build
+    from otolith.models.encoder import SIZES
     from otolith.train.pretrain import PretrainConfig
     from otolith.train.pretrain import pretrain as run
 
-    values = _compose(config, output, resume, assign, data=data, size=size, steps=steps, seed=seed, devices=devices)
+    values = _compose(
+        config, output, resume, assign, SIZES, data=data, size=size, steps=steps, seed=seed, devices=devices
+    )
     _report(run(build(PretrainConfig, values), output, resume=resume), as_json)
 
 
@@ -63,10 +67,13 @@ def align(
 ) -> None:
     """Stage 2: align motion with the words for it, from labelled recordings."""
     from otolith.cli.config import build
+    from otolith.models.encoder import SIZES
     from otolith.train.align import AlignConfig
     from otolith.train.align import align as run
 
-    values = _compose(config, output, resume, assign, data=data, size=size, steps=steps, seed=seed, devices=devices)
+    values = _compose(
+        config, output, resume, assign, SIZES, data=data, size=size, steps=steps, seed=seed, devices=devices
+    )
     if parent is not None:
         values["parent"] = str(parent)
     if labels is not None:
@@ -74,14 +81,70 @@ def align(
     _report(run(build(AlignConfig, values), output, resume=resume), as_json)
 
 
-def _compose(config: Path | None, output: Path, resume: bool, assign: list[str] | None, **flags: Any) -> dict[str, Any]:
+def teach(
+    output: Output,
+    data: Data = None,
+    config: Config = None,
+    size: Annotated[str | None, typer.Option("--size", help="Teacher: teacher or teacher-small.")] = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    devices: Devices = None,
+    assign: Set = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train a teacher that sees skeleton and sensors, from labels."""
+    from otolith.cli.config import build
+    from otolith.models.registry import TEACHERS
+    from otolith.train.teach import TeachConfig
+    from otolith.train.teach import teach as run
+
+    values = _compose(
+        config, output, resume, assign, TEACHERS, data=data, size=size, steps=steps, seed=seed, devices=devices
+    )
+    _report(run(build(TeachConfig, values), output, resume=resume), as_json)
+
+
+def distil(
+    output: Output,
+    data: Data = None,
+    teachers: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Teacher: a checkpoint of teach, of align, or several; none learns from labels."),
+    ] = None,
+    config: Config = None,
+    size: Annotated[str | None, typer.Option("--size", help="Student: student, student-small or student-tiny.")] = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    devices: Devices = None,
+    assign: Set = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train a student that sees the sensors alone, from teachers, labels, or both."""
+    from otolith.cli.config import build
+    from otolith.models.registry import STUDENTS
+    from otolith.train.distil import DistilConfig
+    from otolith.train.distil import distil as run
+
+    values = _compose(
+        config, output, resume, assign, STUDENTS, data=data, size=size, steps=steps, seed=seed, devices=devices
+    )
+    if teachers:
+        values["teachers"] = [str(file) for file in teachers]
+    _report(run(build(DistilConfig, values), output, resume=resume), as_json)
+
+
+def _compose(
+    config: Path | None, output: Path, resume: bool, assign: list[str] | None, sizes: Mapping[str, Any], **flags: Any
+) -> dict[str, Any]:
     """The YAML (of the run that is resumed, if none is named), then `--size`, the flags, and `--set`."""
     from otolith.cli.config import override, read_yaml
 
     written = output / "config.yaml"
     values = read_yaml(config) if config else read_yaml(written) if resume and written.exists() else {}
     if flags["size"]:
-        values["model"] = _size(flags["size"])
+        values["model"] = _size(flags["size"], sizes)
     if flags["data"]:
         _section(values, "data")["datasets"] = [str(folder) for folder in flags["data"]]
     for flag in ("steps", "devices"):
@@ -107,14 +170,12 @@ def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
     return section
 
 
-def _size(name: str) -> dict[str, Any]:
+def _size(name: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from otolith.models.encoder import SIZES
-
-    if name not in SIZES:
-        raise ConfigError(f"there is no size '{name}': use {', '.join(SIZES)}")
-    return asdict(SIZES[name])
+    if name not in sizes:
+        raise ConfigError(f"there is no size '{name}': use {', '.join(sizes)}")
+    return asdict(sizes[name])
 
 
 def _report(best: Path, as_json: bool) -> None:

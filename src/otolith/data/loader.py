@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -280,6 +281,24 @@ class Windows(TorchDataset[Batch]):
         return np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
+class Drawable(Protocol):
+    """What `Plan` draws batches from."""
+
+    dataset: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, request: Request) -> Any: ...
+
+    def bucket(self) -> NDArray[np.int64]:
+        """[N] windows of different numbers are never in one batch."""
+        ...
+
+    def group_numbers(self) -> NDArray[np.int64]:
+        """[N] groups over which batches may be balanced."""
+        ...
+
+
 class Plan:
     """The batches of a run from any step on: an endless sequence that is a pure function of the seed.
 
@@ -291,7 +310,7 @@ class Plan:
         world: Number of processes.
     """
 
-    def __init__(self, windows: Windows, config: SamplingConfig, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, windows: Drawable, config: SamplingConfig, seed: int, rank: int = 0, world: int = 1) -> None:
         if len(windows) == 0:
             raise DataError("there is no window to train on: check the subjects, labels and window length")
         if config.batch_size % world:
@@ -313,13 +332,15 @@ class Plan:
                 yield Request(rows[self.rank :: self.world], (self.seed, epoch, b * self.world + self.rank))
             epoch, batch = epoch + 1, 0
 
-    def loader(self, first_step: int, workers: int) -> Iterator[Batch]:
+    def loader(self, first_step: int, workers: int) -> Iterator[Any]:
         """Batches from `first_step` on, loaded by `workers` processes (0: in this one)."""
         requests = self.requests(first_step)
         if not workers:
             return (self.windows[r] for r in requests)
         # An endless generator of requests serves as the sampler, though torch names the type of a finite one.
-        return iter(DataLoader(self.windows, batch_size=None, sampler=requests, num_workers=workers))
+        return iter(
+            DataLoader(cast(TorchDataset[Any], self.windows), batch_size=None, sampler=requests, num_workers=workers)
+        )
 
 
 def describe_channels(indexes: Sequence[WindowIndex], view: ChannelView) -> list[str]:

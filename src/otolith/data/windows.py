@@ -94,9 +94,7 @@ def index_windows(
     for row, begin, end, activity in dataset.annotations.itertuples(index=False, name=None):
         notes.setdefault(row, []).append(Annotation(begin, end, resolve(activity)))
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[np.str_]]] = []
-    seen = [view is None or any(map(view.keeps, dataset.channels(row))) for row in range(len(dataset))]
-    if view is not None and not any(seen):
-        view.columns(dataset.channels(0))  # says what is wanted and what is there
+    seen = _seen(dataset, view)
     for row, rate in enumerate(dataset.recordings["rate"]):
         if not seen[row]:
             continue
@@ -120,6 +118,43 @@ def index_windows(
         dataset.recordings["subject"].to_numpy(dtype=np.str_)[recording],
         np.concatenate([p[3] for p in parts]),
     )
+
+
+def index_trials(dataset: Dataset, shortest: float, view: ChannelView | None = None) -> WindowIndex:
+    """Every annotated stretch of a dataset as one window of its own length: a trial from its beginning to its end.
+
+    Args:
+        dataset: An opened dataset.
+        shortest: Seconds; shorter stretches are left out, as are those with a missing sample.
+        view: As in `index_windows`.
+
+    Raises:
+        ConfigError: The view keeps nothing of any recording.
+        DataError: No stretch is long enough.
+    """
+    seen = _seen(dataset, view)
+    found = []
+    for row, begin, end, activity in dataset.annotations.itertuples(index=False, name=None):
+        if not seen[row]:
+            continue
+        signal, rate = dataset.signal(row), float(dataset.recordings["rate"].iloc[row])
+        start, stop = round(begin * rate), min(round(end * rate), len(signal))
+        part = signal[start:stop] if view is None else signal[start:stop, view.columns(dataset.channels(row))]
+        if len(part) >= shortest * rate and not np.isnan(part).any():
+            found.append((row, start, stop - start, resolve(activity)))
+    if not found:
+        raise DataError(f"dataset '{dataset.name}': no annotated stretch holds {shortest:g} s without a gap")
+    rows, starts, lengths, labels = (np.array(column) for column in zip(*found, strict=True))
+    people = dataset.recordings["subject"].to_numpy(dtype=np.str_)[rows]
+    return WindowIndex(dataset, rows, starts, lengths, people, labels.astype(np.str_))
+
+
+def _seen(dataset: Dataset, view: ChannelView | None) -> list[bool]:
+    """Of each recording, whether the view keeps any channel of it (it may be the skeleton beside the sensors)."""
+    seen = [view is None or any(map(view.keeps, dataset.channels(row))) for row in range(len(dataset))]
+    if view is not None and not any(seen):
+        view.columns(dataset.channels(0))  # says what is wanted and what is there
+    return seen
 
 
 def window_starts(signal: NDArray[np.float32], length: int, step: int, *, flush: bool = False) -> NDArray[np.int64]:
@@ -194,7 +229,7 @@ def split_by_subject(
     Raises:
         DataError: A named subject does not exist, or none is left for training.
     """
-    subjects = sorted(set(index.subject.tolist()), key=_natural)
+    subjects = sorted(set(index.subject.tolist()), key=natural)
     order = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
     test_subjects = _side(test, order, subjects)
     val_subjects = _side(val, [s for s in order if s not in test_subjects], subjects)
@@ -208,7 +243,8 @@ def split_by_subject(
     return split
 
 
-def _natural(name: str) -> tuple[int, str]:
+def natural(name: str) -> tuple[int, str]:
+    """Key that sorts `s2` before `s10`: the number in a name, then the name."""
     digits = "".join(c for c in name if c.isdigit())
     return (int(digits) if digits else 0, name)
 
@@ -244,7 +280,7 @@ def _check_pair(left: str, x: WindowIndex, right: str, y: WindowIndex) -> None:
         return
     names = (x.dataset.name, y.dataset.name)
     if names[0] == names[1]:
-        shared = sorted(set(x.subject.tolist()) & set(y.subject.tolist()), key=_natural)
+        shared = sorted(set(x.subject.tolist()) & set(y.subject.tolist()), key=natural)
         if shared:
             raise LeakError(
                 f"subject{'s' if len(shared) > 1 else ''} {', '.join(shared)} of '{names[0]}' "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from otolith.data.labels import resolve
 from otolith.models.calibration import calibrate
-from otolith.models.model import Otolith
+from otolith.models.saved import TextModel
 from otolith.types import CheckpointError, ConfigError
 
 UNKNOWN = "unknown"
@@ -36,7 +36,7 @@ class Threshold:
     threshold: float = 0.0
 
     @classmethod
-    def of(cls, model: Otolith) -> Threshold:
+    def of(cls, model: TextModel) -> Threshold:
         """What held-out people taught about this model; without it nothing is rescaled or rejected.
 
         Raises:
@@ -52,7 +52,7 @@ class Threshold:
         return found
 
 
-def label_threshold(model: Otolith, labels: Sequence[str]) -> float:
+def label_threshold(model: TextModel, labels: Sequence[str]) -> float:
     """The threshold on the probabilities of these labels, given in words.
 
     Raises:

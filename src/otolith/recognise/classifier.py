@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from otolith.data.channels import Channel, triad
 from otolith.data.recording import MIN_SAMPLES, Recording, refuse_implausible
-from otolith.models.model import Otolith
+from otolith.models.registry import load_text_model
+from otolith.models.saved import TextModel
 from otolith.recognise.enrol import Enrolment, TextPrior
 from otolith.recognise.recogniser import Recogniser
 from otolith.recognise.zeroshot import check_labels, zero_shot
@@ -55,7 +56,7 @@ class ActivityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
 
     def __init__(
         self,
-        model: Otolith | Path | str,
+        model: TextModel | Path | str,
         channels: Sequence[Channel] | str = "acc+gyro",
         rate: float = 50.0,
         placement: str = "waist",
@@ -140,11 +141,11 @@ class ActivityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         return tags
 
     def _open(self) -> None:
-        if not isinstance(self.model, Otolith | Path | str):
+        if not isinstance(self.model, TextModel | Path | str):
             raise ConfigError(
                 f"the model is a {type(self.model).__name__}; give an Otolith model or a checkpoint's path"
             )
-        model = self.model if isinstance(self.model, Otolith) else Otolith.from_pretrained(self.model)
+        model = self.model if isinstance(self.model, TextModel) else load_text_model(self.model)
         self.recogniser_ = Recogniser(model)
         given = self.channels
         self.channels_ = standard_channels(given, self.placement) if isinstance(given, str) else tuple(given)

@@ -15,7 +15,7 @@ from scipy.special import log_softmax, softmax
 from otolith.data.labels import sentences
 from otolith.models.calibration import share_threshold
 from otolith.models.io import read_checkpoint, write_checkpoint
-from otolith.models.model import Otolith
+from otolith.models.saved import TextModel
 from otolith.recognise.calibrate import Threshold, abstain
 from otolith.recognise.fewshot import METHODS, SHARPNESS, Floats, unit
 from otolith.types import CheckpointError, ConfigError, DataError
@@ -39,7 +39,7 @@ class TextPrior:
     scale: float
 
     @classmethod
-    def of(cls, model: Otolith, labels: Sequence[str]) -> TextPrior:
+    def of(cls, model: TextModel, labels: Sequence[str]) -> TextPrior:
         """The prior that a model has from its texts.
 
         Raises:
@@ -193,7 +193,7 @@ class Enrolment:
         if not self.labels:
             raise DataError("nothing is enrolled yet: call fit with a few examples of each activity")
 
-    def save(self, path: Path | str, model: Otolith) -> None:
+    def save(self, path: Path | str, model: TextModel) -> None:
         """Writes what was learnt, as safetensors with a JSON header, and which model it belongs to.
 
         Raises:
@@ -213,7 +213,7 @@ class Enrolment:
         write_checkpoint(Path(path), meta, {k: torch.from_numpy(v) for k, v in self.arrays.items()})
 
     @classmethod
-    def load(cls, path: Path | str, model: Otolith) -> Enrolment:
+    def load(cls, path: Path | str, model: TextModel) -> Enrolment:
         """Reads what `save` wrote.
 
         Raises:

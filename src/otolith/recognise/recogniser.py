@@ -16,7 +16,7 @@ from otolith.data.recording import Recording
 from otolith.data.signal import resample
 from otolith.data.views import ChannelView
 from otolith.data.windows import window_starts
-from otolith.models.model import Otolith
+from otolith.models.saved import TextModel
 from otolith.recognise.timeline import uncovered
 from otolith.types import Batch, CheckpointError, ConfigError, DataError
 
@@ -65,7 +65,7 @@ class Recogniser:
         CheckpointError: The model does not say how its windows are made.
     """
 
-    def __init__(self, model: Otolith, batch_size: int = 256) -> None:
+    def __init__(self, model: TextModel, batch_size: int = 256) -> None:
         self.model, self.batch_size = model, batch_size
         try:
             loader = model.meta["loader"]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from otolith.data.labels import group_of, resolve, sentences
-from otolith.models.model import Otolith
+from otolith.models.saved import TextModel
 from otolith.recognise.calibrate import Threshold
 from otolith.types import DataError
 
@@ -65,7 +65,7 @@ def check_labels(labels: Iterable[str]) -> list[str]:
 
 
 @torch.no_grad()
-def zero_shot(model: Otolith, vectors: NDArray[np.float32], labels: Iterable[str]) -> NDArray[np.float32]:
+def zero_shot(model: TextModel, vectors: NDArray[np.float32], labels: Iterable[str]) -> NDArray[np.float32]:
     """Probabilities [N, L] of activities that are given in words.
 
     The softmax of the model's class scores, divided by its calibrated temperature if it has one.
@@ -87,7 +87,7 @@ def zero_shot(model: Otolith, vectors: NDArray[np.float32], labels: Iterable[str
     return probabilities
 
 
-def open_set(model: Otolith, vectors: NDArray[np.float32], labels: Iterable[str] | None = None) -> OpenSet:
+def open_set(model: TextModel, vectors: NDArray[np.float32], labels: Iterable[str] | None = None) -> OpenSet:
     """The activity and its group among everything that the model was trained to know.
 
     Args:

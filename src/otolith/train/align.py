@@ -137,6 +137,7 @@ class AlignTask(Task):
     def __init__(self, model: Otolith, config: AlignConfig, sources: Sources, parent: dict[str, Any] | None) -> None:
         module = AlignModule(model, config.objective, sources.labels, sources.names)
         super().__init__(model, module, sources, config.loader, parent)
+        self.model = model
         self.held_out = evaluation_windows(sources.val, sources, config.loader, limit=3000)
 
     def evaluate(self) -> dict[str, float]:
@@ -199,10 +200,4 @@ def _start(config: AlignConfig) -> tuple[Otolith, dict[str, Any] | None]:
         )
     model = Otolith(stage1.encoder.config, config.bank, texts=stage1.texts)
     model.encoder.load_state_dict(stage1.encoder.state_dict())
-    parent = {
-        "file": Path(config.parent).name,
-        "weights_sha256": stage1.fingerprint(),
-        "history": stage1.meta["history"],
-        "stage": stage,
-    }
-    return model, parent
+    return model, stage1.parentage(config.parent)

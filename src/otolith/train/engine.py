@@ -20,14 +20,14 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from otolith.data.augmenter import AugmentConfig
-from otolith.data.loader import LoaderConfig, Plan, Windows
+from otolith.data.loader import Drawable, LoaderConfig, Plan
 from otolith.data.sampling import SamplingConfig
 from otolith.models.encoder import EncoderConfig
 from otolith.train.callbacks import Progress
 from otolith.train.run import Run, State
 from otolith.train.sources import SourceConfig
 from otolith.train.task import SCORE, Task
-from otolith.types import Batch, ConfigError, OtolithError
+from otolith.types import ConfigError, OtolithError
 
 
 @dataclass(frozen=True)
@@ -84,27 +84,43 @@ class EngineConfig:
 
 
 @dataclass(frozen=True)
-class StageConfig:
+class RunConfig:
     """What defines a run of any stage; each stage adds its own."""
 
     data: SourceConfig
     """Recordings and the split of their subjects."""
     seed: int = 0
     """Of weights, order, augmentation and dropout."""
-    loader: LoaderConfig = field(default_factory=LoaderConfig)
-    """What a batch holds."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How an epoch is drawn."""
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """Of training batches."""
-    model: EncoderConfig = field(default_factory=EncoderConfig)
-    """Size of a new encoder."""
     train: EngineConfig = field(default_factory=EngineConfig)
     """How long and how fast."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed must be 0 or more and below 2^63, not {self.seed}")
+
+    @property
+    def workers(self) -> int:
+        """Loader processes; 0 loads in the training process."""
+        return 0
+
+
+@dataclass(frozen=True)
+class StageConfig(RunConfig):
+    """What defines a run of a stage of the encoder."""
+
+    loader: LoaderConfig = field(default_factory=LoaderConfig)
+    """What a batch holds."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Of training batches."""
+    model: EncoderConfig = field(default_factory=EncoderConfig)
+    """Size of a new encoder."""
+
+    @property
+    def workers(self) -> int:
+        """As the loader is configured."""
+        return self.loader.workers
 
 
 def learning_rate_factor(step: int, config: EngineConfig) -> float:
@@ -167,7 +183,7 @@ def launch(config: EngineConfig) -> Fabric:
     return fabric
 
 
-def run_stage(task: Task, windows: Windows, config: StageConfig, folder: Path, fabric: Fabric, *, resume: bool) -> Path:
+def run_stage(task: Task, windows: Drawable, config: RunConfig, folder: Path, fabric: Fabric, *, resume: bool) -> Path:
     """Trains a stage in its run folder and draws its curves.
 
     Args:
@@ -183,7 +199,7 @@ def run_stage(task: Task, windows: Windows, config: StageConfig, folder: Path, f
     """
     plan = Plan(windows, config.sampling, config.seed, fabric.global_rank, fabric.world_size)
     run = Run(folder, asdict(config), resume=resume, writes=fabric.is_global_zero)
-    fit(task, plan, config.train, run, fabric, seed=config.seed, workers=config.loader.workers)
+    fit(task, plan, config.train, run, fabric, seed=config.seed, workers=config.workers)
     if fabric.is_global_zero:
         run.plot()
     return run.best
@@ -231,7 +247,7 @@ def fit(
 
 
 def _step(
-    module: Any, adam: Any, batches: Iterator[Batch], config: EngineConfig, fabric: Fabric, seed: int, step: int
+    module: Any, adam: Any, batches: Iterator[Any], config: EngineConfig, fabric: Fabric, seed: int, step: int
 ) -> dict[str, float]:
     """One optimiser step over `accumulate` batches; returns mean losses."""
     logs: dict[str, list[float]] = {}

@@ -95,6 +95,7 @@ class PretrainTask(Task):
     stage = "pretrain"
 
     def __init__(self, model: Otolith, config: PretrainConfig, sources: Sources) -> None:
+        self.model = model
         super().__init__(model, PretrainModule(model, config.objective, sources.names), sources, config.loader)
         self.reference = evaluation_windows(sources.train, sources, config.loader, limit=1500)
         self.held_out = evaluation_windows(sources.val, sources, config.loader, limit=1500)

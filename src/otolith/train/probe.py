@@ -14,12 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from otolith.data.loader import Windows
-from otolith.models.model import Otolith
+from otolith.models.saved import TextModel
 from otolith.types import Batch
 
 
 @torch.no_grad()
-def embed_windows(model: Otolith, windows: Windows, function: Callable[[Batch], Tensor]) -> NDArray[np.float32]:
+def embed_windows(model: TextModel, windows: Windows, function: Callable[[Batch], Tensor]) -> NDArray[np.float32]:
     """`function` (a method of `model`) over all windows, in order: [N, ...]."""
     device = next(model.parameters()).device
     was_training = model.training
@@ -29,7 +29,7 @@ def embed_windows(model: Otolith, windows: Windows, function: Callable[[Batch], 
     return np.concatenate(parts)
 
 
-def probe_macro_f1(model: Otolith, reference: Windows, held_out: Windows, labels: Sequence[str]) -> float:
+def probe_macro_f1(model: TextModel, reference: Windows, held_out: Windows, labels: Sequence[str]) -> float:
     """Macro-F1 over `labels` of a ridge classifier on frozen features.
 
     Args:

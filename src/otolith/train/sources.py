@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ class SourceConfig:
     """Activities of which nothing is used, unlabelled training included: windows that overlap one are left out."""
     split_seed: int = 0
     """Draws the subjects where a share is given; the same for every stage of a chain, or the guard raises."""
+    tuned_on: tuple[str, ...] = ()
+    """Subjects whose results chose this very configuration. They may train, but a model can no more be judged on them
+    than on those who trained it: its history names them."""
     allow_zero_shot_only: bool = False
     """Train even on datasets whose card reserves them for zero-shot tests."""
 
@@ -62,6 +65,7 @@ class Sources:
     labels: list[str]
     text: TextTable
     hashes: Mapping[str, str] = field(default_factory=dict)
+    tuned_on: tuple[str, ...] = ()
 
     @property
     def train(self) -> list[WindowIndex]:
@@ -85,7 +89,19 @@ class Sources:
 
 
 def open_sources(config: SourceConfig, loader: LoaderConfig, texts: TextCache) -> Sources:
+    """Opens, indexes and splits windows, and reads the words for their channels; errors as in `split_sources`."""
+    sources = split_sources(
+        config, lambda d: index_windows(d, loader.window_seconds, loader.step_seconds, view=loader.view)
+    )
+    return replace(sources, text=texts.table(describe_channels(sources.train, loader.view)))
+
+
+def split_sources(config: SourceConfig, index: Callable[[Dataset], WindowIndex]) -> Sources:
     """Opens, indexes and splits.
+
+    Args:
+        config: Datasets, people, labels.
+        index: What the windows of a dataset are.
 
     Raises:
         ConfigError: A dataset that is reserved for zero-shot tests, or given twice.
@@ -93,13 +109,12 @@ def open_sources(config: SourceConfig, loader: LoaderConfig, texts: TextCache) -
         LeakError: Two datasets share recordings.
     """
     datasets = _open(config)
-    indexes = [index_windows(d, loader.window_seconds, loader.step_seconds, view=loader.view) for d in datasets]
-    indexes = _without(config.exclude, indexes)
-    splits = _split(config, indexes)
+    splits = _split(config, _without(config.exclude, [index(dataset) for dataset in datasets]))
     check_leak(train=[s.train for s in splits], val=[s.val for s in splits], test=[s.test for s in splits])
     labels = _labels(config, [s.train for s in splits])
-    text = texts.table(describe_channels([s.train for s in splits], loader.view))
-    return Sources([d.name for d in datasets], splits, labels, text, {d.name: d.sha256 for d in datasets})
+    return Sources(
+        [d.name for d in datasets], splits, labels, {}, {d.name: d.sha256 for d in datasets}, config.tuned_on
+    )
 
 
 def _open(config: SourceConfig) -> list[Dataset]:
@@ -199,7 +214,8 @@ def evaluation_windows(indexes: Sequence[WindowIndex], sources: Sources, loader:
 
 
 History = Mapping[str, Mapping[str, Sequence[str]]]
-"""Of each dataset that a model or its ancestors learnt from: `sha256` of every copy, subjects in `train` and `val`."""
+"""Of each dataset that a model or its ancestors learnt from: `sha256` of every copy, and who trained, who chose
+checkpoints (`val`), and who chose the recipe (`tuned`)."""
 
 
 def lineage(parent: Mapping[str, Any] | None, sources: Sources) -> dict[str, dict[str, list[str]]]:
@@ -211,6 +227,7 @@ def lineage(parent: Mapping[str, Any] | None, sources: Sources) -> dict[str, dic
             "sha256": [sources.hashes[name]],
             "train": split.train.subject.tolist(),
             "val": split.val.subject.tolist(),
+            "tuned": list(sources.tuned_on),
         }
         before = merged.get(name, {})
         merged[name] = {key: sorted({*values, *before.get(key, ())}) for key, values in here.items()}
@@ -223,7 +240,7 @@ def subjects_in(history: History, name: str, sha256: str, sides: Sequence[str]) 
     A dataset is known by its name, or under another name by its content.
     """
     entries = [entry for known, entry in history.items() if known == name or sha256 in entry["sha256"]]
-    return {subject for entry in entries for side in sides for subject in entry[side]} if entries else None
+    return {subject for entry in entries for side in sides for subject in entry.get(side, ())} if entries else None
 
 
 def check_chain(parent: History, sources: Sources) -> None:

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from otolith.data.loader import LoaderConfig
-from otolith.models.model import Otolith
+from otolith.models.saved import Saved
 from otolith.train.sources import Sources, lineage
 
 SCORE = "macro_f1"
@@ -24,7 +23,7 @@ class Task(ABC):
         module: The model and what else has weights or buffers in training; its `forward` turns a batch into losses,
             of which `loss` is trained on.
         sources: The data.
-        loader: What a window is.
+        loader: The dataclass that says what a window is.
         parent: Description of the checkpoint that training began from, its `history` included.
     """
 
@@ -32,13 +31,13 @@ class Task(ABC):
 
     def __init__(
         self,
-        model: Otolith,
+        model: Saved,
         module: nn.Module,
         sources: Sources,
-        loader: LoaderConfig,
+        loader: Any,
         parent: dict[str, Any] | None = None,
     ) -> None:
-        self.model, self.module, self.sources, self.loader, self.parent = model, module, sources, loader, parent
+        self.saved, self.module, self.sources, self.loader, self.parent = model, module, sources, loader, parent
 
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
@@ -46,12 +45,12 @@ class Task(ABC):
 
     def tensors(self) -> dict[str, Tensor]:
         """Tensors of the checkpoint that users load."""
-        return self.model.checkpoint_tensors()
+        return self.saved.checkpoint_tensors()
 
     def meta(self) -> dict[str, Any]:
         """Its description."""
         return {
-            **self.model.checkpoint_meta(),
+            **self.saved.checkpoint_meta(),
             "stage": self.stage,
             "labels": self.sources.labels,
             "loader": asdict(self.loader),

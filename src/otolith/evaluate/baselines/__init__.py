@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from otolith.evaluate.baselines.minirocket import MiniRocketRidge
 from otolith.evaluate.baselines.nearest import NearestRawWindow
 from otolith.evaluate.baselines.protocol import Baseline, Majority
 from otolith.evaluate.baselines.statistics import LogisticOnStatistics, statistics
 
-__all__ = ["Baseline", "LogisticOnStatistics", "Majority", "NearestRawWindow", "statistics"]
+__all__ = ["Baseline", "LogisticOnStatistics", "Majority", "MiniRocketRidge", "NearestRawWindow", "statistics"]

@@ -1,0 +1,180 @@
+"""Recordings made ready for segments: one rate, low-passed, skeleton aligned in seconds; kept on disk where asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from otolith.data.channels import Channel
+from otolith.data.loader import references
+from otolith.data.signal import lowpass, resample
+from otolith.data.skeleton import centre_and_scale
+from otolith.data.views import ChannelView
+from otolith.data.windows import WindowIndex
+from otolith.files import atomic_file
+from otolith.types import ConfigError, DataError
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """What is done to recordings before they are cut."""
+
+    rate: float = 50.0
+    """Samples per second of the sensors."""
+    lowpass: float = 20.0
+    """Cutoff in Hz of a zero-phase low-pass; 0 leaves the signal as it is."""
+    frames: int = 32
+    """Skeleton frames of a segment, evenly spaced over it."""
+    view: ChannelView = field(default_factory=ChannelView)
+    """Channels to keep."""
+    cache: str = ""
+    """Folder in which what was made ready is kept for the next run; empty keeps nothing."""
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.rate <= 1000 or not 0 <= self.lowpass < self.rate / 2 or self.frames < 2:
+            raise ConfigError(
+                f"prepare: a rate of {self.rate:g} Hz must be from 10 to 1000, lowpass {self.lowpass:g} Hz below half "
+                f"of it, frames {self.frames} at least 2"
+            )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Segments of one dataset.
+
+    Attributes:
+        signal: [N, T, C] in reference units, each padded to the longest with its last sample.
+        length: [N] samples without the padding.
+        channels: One for each column, by the first segment: placements may differ.
+        skeleton: [N, F, J, 3] in lengths of the trunk about the hip, NaN where none was seen; None where none is
+            wanted.
+    """
+
+    signal: Floats
+    length: NDArray[np.int64]
+    channels: tuple[Channel, ...]
+    skeleton: Floats | None = None
+
+
+def prepare(index: WindowIndex, config: PrepareConfig, *, skeletons: bool) -> Prepared:
+    """Makes the segments of one dataset ready, or finds them in the cache.
+
+    Args:
+        index: Segments of any lengths.
+        config: Rate, filter, channels.
+        skeletons: Whether the skeleton of the same session is wanted beside each segment.
+
+    Raises:
+        ConfigError: The view keeps no channel.
+        DataError: There is no segment, or no session with a skeleton where skeletons are wanted.
+    """
+    if not len(index):
+        raise DataError(f"dataset '{index.dataset.name}' has no segment on this side of the split")
+    dataset, first = index.dataset, int(index.recording[0])
+    channels = tuple(dataset.channels(first)[c] for c in config.view.columns(dataset.channels(first)))
+    file = Path(config.cache) / f"{_key(index, config, skeletons)}.safetensors" if config.cache else None
+    arrays = _read(file) if file else None
+    if arrays is None:
+        signal, length = _signals(index, config)
+        arrays = {"signal": signal, "length": length}
+        if skeletons:
+            arrays["skeleton"] = _skeletons(index, config.frames)
+        if file:
+            with atomic_file(file) as temporary:
+                temporary.write_bytes(save(arrays))
+    return Prepared(arrays["signal"], arrays["length"], channels, arrays.get("skeleton"))
+
+
+def interpolate(values: Floats, places: NDArray[np.float64]) -> Floats:
+    """Values [B, T, C] at places [B, W] in samples, linearly, ends held."""
+    rows = np.arange(len(values))[:, None]
+    places = np.clip(places, 0, values.shape[1] - 1)
+    lower = places.astype(np.int64)
+    left, right = values[rows, lower], values[rows, np.minimum(lower + 1, values.shape[1] - 1)]
+    out: Floats = left + (places - lower).astype(np.float32)[..., None] * (right - left)
+    return out
+
+
+def _key(index: WindowIndex, config: PrepareConfig, skeletons: bool) -> str:
+    """What the arrays depend on: the data, which parts of it, and how they are made."""
+    settings = {k: v for k, v in asdict(config).items() if k != "cache"}
+    text = json.dumps([index.dataset.sha256, settings, skeletons], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for column in (index.recording, index.start, index.length):
+        digest.update(np.ascontiguousarray(column, np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _read(file: Path) -> dict[str, NDArray[Any]] | None:
+    """What the cache holds; a damaged file counts as none and is written again."""
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="np") as handle:
+            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError):
+        return None
+
+
+def _signals(index: WindowIndex, config: PrepareConfig) -> tuple[Floats, NDArray[np.int64]]:
+    """Sensors of each segment [N, T, C] and its length [N], at the configured rate."""
+    dataset = index.dataset
+    parts: list[Floats] = [np.empty(0, np.float32)] * len(index)
+    for recording in np.unique(index.recording).tolist():
+        channels = dataset.channels(recording)
+        columns = config.view.columns(channels)
+        rate = float(dataset.recordings["rate"].iloc[recording])
+        signal = dataset.signal(recording)[:, columns] / references([channels[c] for c in columns])
+        if config.lowpass and config.lowpass < rate / 2:
+            signal = lowpass(signal, rate, config.lowpass)
+        signal = np.asarray(resample(signal, rate, config.rate), dtype=np.float32)
+        for row in np.flatnonzero(index.recording == recording).tolist():
+            start = round(int(index.start[row]) * config.rate / rate)
+            parts[row] = signal[start : start + max(2, round(int(index.length[row]) * config.rate / rate))]
+    if len({part.shape[1] for part in parts}) > 1:
+        raise DataError(f"recordings of '{dataset.name}' differ in their channels: choose a view that makes them alike")
+    longest = max(len(part) for part in parts)
+    padded = np.stack([np.pad(part, ((0, longest - len(part)), (0, 0)), mode="edge") for part in parts])
+    return padded, np.array([len(part) for part in parts])
+
+
+def _skeletons(index: WindowIndex, frames: int) -> Floats:
+    """The skeleton of the seconds of each segment [N, F, J, 3]; NaN where its session has none, or frames lack."""
+    dataset = index.dataset
+    recordings = dataset.recordings
+    seen = {
+        session: row
+        for row, session in enumerate(recordings["session"])
+        if session and any(channel.sensor == "position" for channel in dataset.channels(row))
+    }
+    if not seen:
+        raise DataError(f"dataset '{dataset.name}' has no skeleton beside its sensors: a teacher of both cannot see")
+    bodies: dict[int, Floats] = {}
+    rate, offset = recordings["rate"].to_numpy(np.float64), recordings["offset_s"].to_numpy(np.float64)
+    out: list[Floats | None] = []
+    for recording, start, length in zip(index.recording.tolist(), index.start, index.length, strict=True):
+        other = seen.get(recordings["session"].iloc[recording])
+        if other is None:
+            out.append(None)
+            continue
+        if other not in bodies:
+            bodies[other] = centre_and_scale(dataset.signal(other), dataset.channels(other))
+        body = bodies[other]
+        # Seconds of the session: each recording counts from its own first sample.
+        times = offset[recording] + (start + np.linspace(0, length - 1, frames)) / rate[recording]
+        place = (times - offset[other]) * rate[other]
+        picked = interpolate(body.reshape(1, len(body), -1), place[None])[0].reshape(frames, *body.shape[1:])
+        picked[(place < -1) | (place > len(body))] = np.nan  # a frame's time beside the recording is not seen
+        out.append(picked)
+    blank = np.full((frames, *next(iter(bodies.values())).shape[1:]), np.nan, np.float32)
+    return np.stack([blank if body is None else body for body in out])

@@ -1,0 +1,61 @@
+"""Skeletons: joint positions of any camera to body-centred, body-sized coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otolith.data.channels import Channel
+from otolith.types import DataError
+
+HIP = "hip centre"
+CHEST = ("shoulder centre", "thorax", "neck")
+"""The joint at the upper end of the trunk, by the first of the names that a skeleton has."""
+
+
+def joints(channels: Sequence[Channel]) -> dict[str, tuple[int, int, int]]:
+    """Columns (x, y, z) of each joint, in the order of the channels.
+
+    Raises:
+        DataError: A joint lacks an axis.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for column, channel in enumerate(channels):
+        if channel.sensor == "position":
+            found.setdefault(channel.placement, {})[channel.axis] = column
+    for joint, axes in found.items():
+        if set(axes) != {"x", "y", "z"}:
+            raise DataError(f"joint '{joint}' has the axes {', '.join(sorted(axes))}: give x, y and z of each joint")
+    return {joint: (axes["x"], axes["y"], axes["z"]) for joint, axes in found.items()}
+
+
+def centre_and_scale(positions: NDArray[np.float32], channels: Sequence[Channel]) -> NDArray[np.float32]:
+    """Positions relative to the hip, in lengths of the trunk: where a person stands and how tall they are goes away.
+
+    The hip is that of each frame, so walking through the room goes too; the trunk is the median over the frames, so
+    that bending forward does not stretch the body.
+
+    Args:
+        positions: [F, C] in metres.
+        channels: One for each column; those of other sensors are left out.
+
+    Returns:
+        [F, J, 3].
+
+    Raises:
+        DataError: There is no hip, no joint at the upper end of the trunk, or the trunk has no length.
+    """
+    columns = joints(channels)
+    chest = next((name for name in CHEST if name in columns), None)
+    if HIP not in columns or chest is None:
+        have = ", ".join(columns) or "none"
+        raise DataError(f"a skeleton needs the joints '{HIP}' and one of {', '.join(CHEST)}; this one has {have}")
+    body = positions[:, np.array(list(columns.values()))]  # [F, J, 3]
+    hip = positions[:, np.array(columns[HIP])][:, None]
+    trunk = float(np.nanmedian(np.linalg.norm(positions[:, np.array(columns[chest])] - hip[:, 0], axis=1)))
+    if not trunk > 0.05:
+        raise DataError(f"the trunk of the skeleton is {trunk:.3g} m long: give joint positions in metres")
+    out: NDArray[np.float32] = ((body - hip) / trunk).astype(np.float32)
+    return out

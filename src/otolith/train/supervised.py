@@ -1,0 +1,153 @@
+"""What teachers and students share: labelled segments, mixed, and judged on people held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
+from torch import Tensor, nn
+
+from otolith.data.segments import SegmentAugment, SegmentConfig, Segments
+from otolith.models.pupil import Answering, answers
+from otolith.models.saved import Saved
+from otolith.models.student import SensorTokens, StudentConfig
+from otolith.train.engine import RunConfig
+from otolith.train.probe import macro_f1
+from otolith.train.sources import Sources
+from otolith.train.task import SCORE, Task
+from otolith.types import SegmentBatch
+
+
+@dataclass(frozen=True)
+class SegmentRun(RunConfig):
+    """What defines a run on segments; teaching and distilling add their own."""
+
+    segments: SegmentConfig = field(default_factory=SegmentConfig)
+    """What a segment is."""
+    augment: SegmentAugment = field(default_factory=SegmentAugment)
+    """Of training segments."""
+
+
+def fitted(config: StudentConfig, segments: SegmentConfig, channels: int) -> StudentConfig:
+    """The configuration with the input that these segments have, whatever it said of it."""
+    patching = segments.patching
+    return replace(
+        config,
+        patch_samples=patching.samples,
+        patches=patching.most(segments.samples),
+        channels=channels,
+    )
+
+
+def mix(batch: SegmentBatch, target: Tensor, strength: float, probability: float) -> tuple[SegmentBatch, Tensor]:
+    """Each segment mixed with another one of the batch, and so its target (Zhang et al. 2018, arXiv:1710.09412).
+
+    Patches of the same number are mixed, so it needs patches of a fixed size: where any segment lacks a patch that
+    another has (dynamic patches), nothing is mixed. A skeleton that was not seen stays unseen in the mixture.
+
+    Args:
+        batch: B segments.
+        target: [B, L] class shares.
+        strength: Both parameters of the beta distribution of the shares; 0 mixes nothing.
+        probability: Of mixing the batch at all.
+    """
+    if not strength or float(torch.rand(())) >= probability or not bool(batch.patch_mask.all()):
+        return batch, target
+    share = float(torch.distributions.Beta(strength, strength).sample())
+    other = torch.randperm(len(batch), device=target.device)
+
+    def mixed(x: Tensor) -> Tensor:
+        return share * x + (1 - share) * x[other]
+
+    skeleton = None if batch.skeleton is None else mixed(batch.skeleton)
+    return replace(batch, patches=mixed(batch.patches), skeleton=skeleton, window=None), mixed(target)
+
+
+def shares(label: Tensor, count: int) -> Tensor:
+    """Class shares [B, L] of labels [B]; all zero where a segment has none (-1)."""
+    return F.one_hot(label.clamp(min=0), count).float() * (label >= 0)[:, None]
+
+
+def normalise(module: nn.Module, segments: Segments) -> None:
+    """Gives every embedding of sensors in a module the statistics of the training segments."""
+    mean, std = segments.statistics()
+    for part in module.modules():
+        if isinstance(part, SensorTokens):
+            part.normalise_by(torch.from_numpy(mean), torch.from_numpy(std))
+
+
+@torch.no_grad()
+def predict(model: Any, segments: Segments) -> NDArray[np.float32]:
+    """Logits [N, L] of all segments, in order, over `model.meta["labels"]`; the model is left in its mode."""
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    parts = [answers(model, batch.to(device)).float().cpu().numpy() for batch, _ in segments.batches()]
+    model.train(was_training)
+    return np.concatenate(parts)
+
+
+class SegmentTask(Task):
+    """A stage on segments, judged by the classes that it tells apart on people who are held out."""
+
+    def __init__(
+        self,
+        model: Saved,
+        module: nn.Module,
+        sources: Sources,
+        config: SegmentRun,
+        parents: Sequence[Mapping[str, Any]] = (),
+        *,
+        skeletons: bool = False,
+    ) -> None:
+        super().__init__(model, module, sources, config.segments, merged(parents))
+        self.parents = list(parents)
+        self.held_out = held_out(sources, config, skeletons=skeletons)
+
+    def evaluate(self) -> dict[str, float]:
+        """Macro-F1 over all labels, and accuracy, on validation subjects."""
+        if self.held_out is None:
+            return {SCORE: 0.0}
+        model: Any = self.saved
+        assert isinstance(model.head, nn.Linear)
+        predicted = predict(model, self.held_out).argmax(1)
+        truth = self.held_out.label
+        return {
+            SCORE: macro_f1(truth, predicted, range(len(self.sources.labels))),
+            "accuracy": float(accuracy_score(truth, predicted)),
+        }
+
+    def meta(self) -> dict[str, Any]:
+        """Its description; `segments` says what the model expects, `parents` from whom it learnt."""
+        about = {k: v for k, v in super().meta().items() if k not in ("loader", "parent")}
+        return {**about, "segments": asdict(self.loader), "parents": self.parents}
+
+
+def held_out(sources: Sources, config: SegmentRun, *, skeletons: bool) -> Segments | None:
+    """Labelled segments of the validation subjects; None without any."""
+    chosen = [index.labelled(sources.labels) for index in sources.val]
+    chosen = [index for index in chosen if len(index)]
+    return Segments(chosen, config.segments, labels=sources.labels, skeletons=skeletons) if chosen else None
+
+
+def merged(parents: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """All parents as one, whose history is that of each of them: nobody whom one of them saw may test the child."""
+    if not parents:
+        return None
+    history: dict[str, dict[str, set[str]]] = {}
+    for parent in parents:
+        for name, entry in parent["history"].items():
+            known = history.setdefault(name, {})
+            for key, values in entry.items():
+                known.setdefault(key, set()).update(values)
+    plain = {name: {key: sorted(values) for key, values in entry.items()} for name, entry in history.items()}
+    return {"history": plain}
+
+
+__all__ = ["Answering", "SegmentRun", "SegmentTask", "fitted", "merged", "mix", "normalise", "predict", "shares"]

@@ -1,0 +1,100 @@
+"""Teaching the teacher: a network that sees skeleton and sensors learns the classes from labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from otolith.data.segments import Segments
+from otolith.models.pupil import TeacherModel, answers
+from otolith.models.teacher import TeacherConfig
+from otolith.objectives.distillation import hard_answers
+from otolith.train.engine import launch, run_stage
+from otolith.train.sources import split_sources
+from otolith.train.supervised import SegmentRun, SegmentTask, fitted, mix, normalise, shares
+from otolith.types import ConfigError, SegmentBatch
+
+
+@dataclass(frozen=True)
+class LabelObjective:
+    """Learning from labels."""
+
+    smoothing: float = 0.1
+    """Share of a target that is spread over all classes."""
+    mixup: float = 0.4
+    """Strength of mixing segments; 0 mixes none."""
+    mixup_probability: float = 0.5
+    """Of a batch being mixed."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.smoothing < 1 and self.mixup >= 0 and 0 <= self.mixup_probability <= 1):
+            raise ConfigError("objective: smoothing in [0, 1), mixup 0 or more, mixup_probability in [0, 1]")
+
+
+@dataclass(frozen=True)
+class TeachConfig(SegmentRun):
+    """Everything that defines a teacher's run."""
+
+    model: TeacherConfig = field(default_factory=TeacherConfig)
+    """Size; `joints: 0` sees the sensors alone."""
+    objective: LabelObjective = field(default_factory=LabelObjective)
+
+
+class TeachModule(nn.Module):
+    """The teacher; `forward` gives the loss."""
+
+    def __init__(self, model: TeacherModel, objective: LabelObjective, labels: int) -> None:
+        super().__init__()
+        self.model, self.objective, self.labels = model, objective, labels
+
+    def forward(self, batch: SegmentBatch) -> dict[str, Tensor]:
+        """Cross-entropy of a batch, part of it mixed."""
+        assert batch.label is not None
+        target = shares(batch.label, self.labels)
+        batch, target = mix(batch, target, self.objective.mixup, self.objective.mixup_probability)
+        return {"loss": hard_answers(answers(self.model, batch), target, self.objective.smoothing)}
+
+
+class TeachTask(SegmentTask):
+    """The teacher for the engine."""
+
+    stage = "teach"
+
+
+def teach(config: TeachConfig, folder: Path, *, resume: bool = False) -> Path:
+    """Trains a teacher.
+
+    Args:
+        config: The run.
+        folder: Its folder.
+        resume: Continue the run that is there.
+
+    Returns:
+        The best checkpoint.
+
+    Raises:
+        ConfigError: No training segment has a label.
+        DataError: The dataset has no skeleton, and the teacher looks at skeletons.
+    """
+    fabric = launch(config.train)
+    torch.manual_seed(config.seed)
+    sources = split_sources(config.data, config.segments.index)
+    if not sources.labels:
+        raise ConfigError("no training segment has a label: a teacher learns from labels")
+    skeletons = config.model.joints > 0
+    labelled = [index.labelled(sources.labels) for index in sources.train]
+    segments = Segments(labelled, config.segments, labels=sources.labels, augment=config.augment, skeletons=skeletons)
+    sizes = replace(
+        config.model,
+        sensors=fitted(config.model.sensors, config.segments, len(segments.channels)),
+        frames=config.segments.prepare.frames,
+        joints=segments.joints,
+    )
+    model = TeacherModel(sizes, len(sources.labels))
+    normalise(model, segments)
+    module = TeachModule(model, config.objective, len(sources.labels))
+    task = TeachTask(model, module, sources, config, skeletons=skeletons)
+    return run_stage(task, segments, config, folder, fabric, resume=resume)
