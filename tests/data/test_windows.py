@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from otolith.data.channels import skeleton
 from otolith.data.recording import Annotation, Recording
 from otolith.data.registry import CARDS
 from otolith.data.store import Dataset, DatasetWriter
+from otolith.data.views import ChannelView
 from otolith.data.windows import (
     WindowIndex,
     check_leak,
+    index_trials,
     index_windows,
     label_windows,
     overlapping,
@@ -153,6 +156,61 @@ def test_the_smallest_overlap_with_an_activity_counts(spar_recordings: list[Reco
     assert "sitting down" not in index.label
     assert (index.start[overlapping(index, {"walking upstairs"})] / 50).tolist() == [0, 1, 2, 3, 4, 5]
     assert not overlapping(index, set()).any()
+
+
+# Trials
+
+
+def test_a_trial_is_an_annotated_stretch_from_its_beginning_to_its_end(
+    spar_recordings: list[Recording], tmp_path: Path
+) -> None:
+    notes = (Annotation(1.0, 5.02, "Walking_Upstairs"), Annotation(5.02, 5.5, "sitting"), Annotation(9, 20.5, "own"))
+    slow = replace(spar_recordings[20], signal=spar_recordings[20].signal[::2].copy(), rate=25.0, annotations=notes[2:])
+    found = index_trials(write(tmp_path, "own", [replace(spar_recordings[0], annotations=notes), slow]), 1.0)
+    assert found.label.tolist() == ["walking upstairs", "own", "own"]  # half a second of sitting is too short
+    assert found.recording.tolist() == [0, 0, 1]
+    assert found.start.tolist() == [50, 450, 225] and found.length.tolist() == [201, 575, 287]
+    assert found.subject.tolist() == [spar_recordings[0].subject] * 2 + [spar_recordings[20].subject]
+    assert len(index_trials(found.dataset, 0.48)) == 4 and len(index_trials(found.dataset, 0.49)) == 3
+
+
+def test_whole_recordings_of_the_watch_set_are_its_trials(
+    spar_dataset: Dataset, spar_recordings: list[Recording]
+) -> None:
+    found = index_trials(spar_dataset, 1.0)
+    assert found.recording.tolist() == list(range(140)) and not found.start.any()
+    assert found.length.tolist() == [len(r.signal) for r in spar_recordings]
+    assert found.label.tolist() == [r.annotations[0].activity for r in spar_recordings]
+
+
+def test_trials_with_missing_samples_are_dropped(spar_recordings: list[Recording], tmp_path: Path) -> None:
+    signal = spar_recordings[0].signal.copy()
+    signal[[99, 300], 4] = np.nan  # just before the first, and within the second
+    notes = (Annotation(2, 4, "walking"), Annotation(5, 7, "sitting"), Annotation(7, 9, "lying"))
+    dataset = write(tmp_path, "gap", [replace(spar_recordings[0], signal=signal, annotations=notes)])
+    assert index_trials(dataset, 1.0).label.tolist() == ["walking", "lying"]
+    acceleration = ChannelView(sensors=("acc",))  # the gap is in the gyroscope
+    assert index_trials(dataset, 1.0, acceleration).label.tolist() == ["walking", "sitting", "lying"]
+
+
+def test_what_the_view_does_not_see_has_no_trials(spar_recordings: list[Recording], tmp_path: Path) -> None:
+    watch = replace(spar_recordings[0], session="s")
+    camera = replace(
+        watch, name="camera", signal=watch.signal[:, :3].copy(), channels=skeleton(["head"], "camera"), rate=30.0
+    )
+    camera = replace(camera, annotations=(Annotation(0, 5, "walking"),))
+    dataset = write(tmp_path, "both", [camera, watch])
+    assert index_trials(dataset, 1.0, ChannelView()).recording.tolist() == [1]
+    assert index_trials(dataset, 1.0).recording.tolist() == [0, 1]
+    with pytest.raises(ConfigError, match="keeps no channel"):
+        index_trials(dataset, 1.0, ChannelView(sensors=("mag",)))
+
+
+def test_trials_that_cannot_be(spar_dataset: Dataset, spar_recordings: list[Recording], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="dataset 'spar': no annotated stretch holds 1000 s without a gap"):
+        index_trials(spar_dataset, 1000.0)
+    with pytest.raises(DataError, match="no annotated stretch"):
+        index_trials(write(tmp_path, "bare", [replace(spar_recordings[0], annotations=())]), 1.0)
 
 
 # Splits

@@ -6,16 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.train.bodies import write as write_bodies
 
 from otolith.data.loader import LoaderConfig
+from otolith.data.patching import PatchingConfig
+from otolith.data.prepared import PrepareConfig
 from otolith.data.recording import Annotation, Recording
 from otolith.data.sampling import SamplingConfig
+from otolith.data.segments import SegmentConfig
 from otolith.data.store import DatasetWriter
 from otolith.models.encoder import EncoderConfig
+from otolith.models.student import StudentConfig
+from otolith.models.teacher import TeacherConfig
 from otolith.train.align import AlignConfig, AlignObjective
+from otolith.train.distil import DistilConfig
 from otolith.train.engine import EngineConfig
 from otolith.train.pretrain import PretrainConfig
 from otolith.train.sources import SourceConfig
+from otolith.train.teach import TeachConfig, teach
 
 STEPS = 24
 
@@ -74,3 +82,44 @@ def align_config(few: Path) -> AlignConfig:
         objective=AlignObjective(memory=64),
         train=ENGINE,
     )
+
+
+@pytest.fixture(scope="session")
+def bodies(spar_recordings: list[Recording], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Short trials of four people with a sensor and a skeleton, as a dataset `bodies`."""
+    path = tmp_path_factory.mktemp("bodies") / "bodies"
+    write_bodies(path, spar_recordings)
+    return path
+
+
+SEGMENTS = SegmentConfig(
+    window_seconds=1.0, samples=60, prepare=PrepareConfig(frames=8), patching=PatchingConfig(size=12, samples=12)
+)
+SHORT = replace(ENGINE, evaluate_every=STEPS, save_every=8)
+
+
+@pytest.fixture(scope="session")
+def teach_config(bodies: Path) -> TeachConfig:
+    return TeachConfig(
+        data=SourceConfig((str(bodies),), val=("subject03",), test=("subject04",)),
+        sampling=SamplingConfig(batch_size=16),
+        segments=SEGMENTS,
+        model=TeacherConfig(dim=32, layers=1, heads=2, width=16),
+        train=SHORT,
+    )
+
+
+@pytest.fixture(scope="session")
+def distil_config(teach_config: TeachConfig) -> DistilConfig:
+    return DistilConfig(
+        data=teach_config.data,
+        sampling=teach_config.sampling,
+        segments=SEGMENTS,
+        model=StudentConfig(dim=32, layers=1, heads=2),
+        train=SHORT,
+    )
+
+
+@pytest.fixture(scope="session")
+def teacher(teach_config: TeachConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return teach(teach_config, tmp_path_factory.mktemp("runs") / "teacher")

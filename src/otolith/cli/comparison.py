@@ -18,7 +18,7 @@ from otolith.evaluate.baselines import LogisticOnStatistics, NearestRawWindow
 from otolith.evaluate.metrics import chance, scores
 from otolith.evaluate.results import Row, rows
 from otolith.models.saved import TextModel
-from otolith.recognise.enrol import Enrolment
+from otolith.recognise.enrol import Enrolment, TextPrior
 from otolith.recognise.recogniser import Recogniser
 from otolith.train.probe import embed_windows
 from otolith.types import DataError
@@ -135,3 +135,54 @@ def score(queries: Side, predicted: Mapping[str, list[str]], classes: Sequence[s
     found = {name: scores(truth, labels, classes) for name, labels in predicted.items()}
     found["chance"] = chance(truth, classes)
     return [row for name, values in found.items() for row in rows(values, model=name, n=len(truth), **place)]
+
+
+DRAWS = 5
+"""Draws of the examples that enrolment is measured with."""
+
+
+def enrolment(
+    model: TextModel,
+    name: str,
+    pool: Side,
+    queries: Side,
+    classes: Sequence[str],
+    examples: Sequence[int],
+    **place: Any,
+) -> list[Row]:
+    """Rows of recognition from k examples of each class, of other people than those judged on, and of the controls.
+
+    Args:
+        model: Frozen; its features are learnt from, with and without its words.
+        name: Of the model in results.
+        pool: Whom examples are drawn from; classes with fewer than k windows there cannot be measured.
+        queries: Other people.
+        classes: Explicit class list.
+        examples: Values of k.
+        **place: As in `compare`, but for protocol and fold: those are k and the draw.
+
+    Raises:
+        DataError: The pool has too few windows of a class.
+    """
+    words = TextPrior.of(model, classes)
+    lines = []
+    for k in examples:
+        for draw in range(DRAWS):
+            rng = np.random.default_rng([k, draw])
+            chosen = np.concatenate([_draw(pool, label, k, rng) for label in classes])
+            given = pool.take(chosen)
+            ours = {
+                f"{name}+ridge{suffix}": list(
+                    Enrolment("ridge").fit(given.features, list(given.labels), prior).predict(queries.features)
+                )
+                for suffix, prior in (("", None), ("+words", words))
+            }
+            lines += compare(given, queries, ours, classes, protocol=f"enrol-k{k}", fold=f"draw-{draw}", **place)
+    return lines
+
+
+def _draw(pool: Side, label: str, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    rows = np.flatnonzero(pool.labels == label)
+    if len(rows) < k:
+        raise DataError(f"there are {len(rows)} windows of '{label}' to draw {k} examples from: ask for fewer")
+    return rng.choice(rows, k, replace=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from otolith.cli.comparison import Side, compare, make_side, score
+from otolith.cli.comparison import Side, compare, enrolment, make_side, score
 from otolith.data.recording import Annotation, Recording
 from otolith.data.store import Dataset
 from otolith.data.windows import check_leak, index_windows
@@ -17,7 +17,7 @@ from otolith.evaluate.results import Provenance, ResultsFile, Row
 from otolith.files import atomic_file
 from otolith.models.registry import load_text_model
 from otolith.models.saved import TextModel
-from otolith.recognise.enrol import Enrolment, TextPrior
+from otolith.recognise.enrol import Enrolment
 from otolith.recognise.recogniser import Recogniser
 from otolith.recognise.timeline import Segment, timeline
 from otolith.recognise.zeroshot import zero_shot
@@ -32,7 +32,6 @@ LEFT_OUT = (
 """Exercises never trained on. Each has a near relative that is: abduction, internal rotation, the other row."""
 
 EXAMPLES = (1, 4, 16)
-DRAWS = 5
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,9 @@ def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int
     provenance = Provenance.collect({"seed": seed, "steps": steps, "weights": model.fingerprint()}, [dataset.sha256])
     lines, predicted = _closed(model, learnt, test, known, provenance, seed)
     lines += _by_words_alone(model, test, provenance, seed)
-    lines += _enrolment(model, learnt, test, provenance, seed)
+    classes = sorted(LEFT_OUT)
+    place: dict[str, Any] = {"dataset": "spar", "seed": seed, "provenance": provenance}
+    lines += enrolment(model, "otolith-tiny", learnt.of(classes), test.of(classes), classes, EXAMPLES, **place)
     results = output / "results.csv"
     results.unlink(missing_ok=True)  # of an earlier run of the demo
     ResultsFile(results).append(lines)
@@ -97,37 +98,6 @@ def _by_words_alone(model: TextModel, test: Side, provenance: Provenance, seed: 
     predicted = [classes[i] for i in zero_shot(model, queries.vectors, classes).argmax(axis=1)]
     place: dict[str, Any] = {"dataset": "spar", "protocol": "zero-shot-closed", "seed": seed}
     return score(queries, {"otolith-tiny": predicted}, classes, provenance=provenance, **place)
-
-
-def _enrolment(model: TextModel, learnt: Side, test: Side, provenance: Provenance, seed: int) -> list[Row]:
-    """Exercises never trained on, from k examples each of other people than those judged on."""
-    classes = sorted(LEFT_OUT)
-    pool, queries = learnt.of(classes), test.of(classes)
-    words = TextPrior.of(model, classes)
-    lines = []
-    for k in EXAMPLES:
-        for draw in range(DRAWS):
-            rng = np.random.default_rng([k, draw])
-            chosen = np.concatenate([rng.choice(np.flatnonzero(pool.labels == c), k, replace=False) for c in classes])
-            examples = pool.take(chosen)
-            plain = Enrolment("ridge").fit(examples.features, list(examples.labels))
-            prior = Enrolment("ridge").fit(examples.features, list(examples.labels), words)
-            ours = {
-                "otolith-tiny+ridge": list(plain.predict(queries.features)),
-                "otolith-tiny+ridge+words": list(prior.predict(queries.features)),
-            }
-            lines += compare(
-                examples,
-                queries,
-                ours,
-                classes,
-                dataset="spar",
-                protocol=f"enrol-k{k}",
-                fold=f"draw-{draw}",
-                seed=seed,
-                provenance=provenance,
-            )
-    return lines
 
 
 def make_session(dataset: Dataset, subject: str, activities: Sequence[str]) -> Recording:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from otolith.cli.demo_evaluation import DRAWS, EXAMPLES, TEST_SUBJECTS, Findings
+from otolith.cli.comparison import DRAWS
+from otolith.cli.demo_evaluation import EXAMPLES, TEST_SUBJECTS, Findings
 from otolith.evaluate.metrics import confusion, subject_interval
 from otolith.evaluate.report import (
     Bar,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from otolith.cli.recognition import Model
-from otolith.types import DataError, LeakError
+from otolith.types import ConfigError, DataError, LeakError
 
 if TYPE_CHECKING:
     from otolith.data.store import Dataset
@@ -25,6 +26,9 @@ def evaluate(
     labels: Annotated[
         str | None, typer.Option(help="Activities to tell apart, separated by commas; by default all that occur.")
     ] = None,
+    examples: Annotated[
+        str | None, typer.Option(help="Also enrol from so many examples of each activity: 1,4,16.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the untrained control.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the new rows as JSON.")] = False,
 ) -> None:
@@ -39,13 +43,19 @@ def evaluate(
     from otolith.models.registry import load_text_model
 
     results, loaded, dataset = ResultsFile(output), load_text_model(model), Dataset.open(data)
-    config = {"weights": loaded.fingerprint(), "labels": labels, "seed": seed}
+    counts = _counts(examples)
+    config = {
+        "weights": loaded.fingerprint(),
+        "labels": labels,
+        "seed": seed,
+        **({"examples": counts} if counts else {}),
+    }
     provenance = Provenance.collect(config, [dataset.sha256])
     rows = results.of(provenance)
     if rows:
         typer.echo(f"otolith: note: {output} holds this evaluation already; nothing was added", err=True)
     else:
-        rows = measure(loaded, dataset, labels, seed, provenance)
+        rows = measure(loaded, dataset, labels, seed, provenance, counts)
         results.append(rows)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
@@ -57,7 +67,14 @@ def evaluate(
     Console().print(table)
 
 
-def measure(model: TextModel, dataset: Dataset, labels: str | None, seed: int, provenance: Provenance) -> list[Row]:
+def measure(
+    model: TextModel,
+    dataset: Dataset,
+    labels: str | None,
+    seed: int,
+    provenance: Provenance,
+    examples: Sequence[int] = (),
+) -> list[Row]:
     """Rows of the model, of controls that learn from the model's own training subjects, and of chance.
 
     Raises:
@@ -65,7 +82,7 @@ def measure(model: TextModel, dataset: Dataset, labels: str | None, seed: int, p
         DataError: Nobody was kept away from training, or no window is there to judge on.
         LeakError: The dataset shares recordings with one that the model was trained on.
     """
-    from otolith.cli.comparison import compare, make_side, same_columns, score
+    from otolith.cli.comparison import compare, enrolment, make_side, same_columns, score
     from otolith.data.windows import index_windows
     from otolith.evaluate.metrics import subject_interval
     from otolith.models.registry import model_name
@@ -92,7 +109,34 @@ def measure(model: TextModel, dataset: Dataset, labels: str | None, seed: int, p
         rows = compare(make_side(trained, model, seed), queries, {size: predicted}, classes, dataset=dataset.name,
                        protocol="supervised", seed=seed, provenance=provenance)  # fmt: skip
     low, high = subject_interval(list(queries.labels), predicted, list(queries.subjects), classes)
-    return [*rows, *_interval(rows[0], low, high)]
+    rows += _interval(rows[0], low, high)
+    if examples:
+        pool, judged = (make_side(side, model, seed) for side in _pool(trained, test))
+        rows += enrolment(model, size, pool, judged, classes, examples, dataset=dataset.name, seed=seed,
+                          provenance=provenance)  # fmt: skip
+    return rows
+
+
+def _pool(trained: WindowIndex | None, test: WindowIndex) -> tuple[WindowIndex, WindowIndex]:
+    """Whose windows are examples, and whose are judged; of a new dataset every second person gives some."""
+    from otolith.data.windows import natural
+
+    if trained:
+        return trained, test
+    people = sorted(set(test.subject.tolist()), key=natural)
+    if len(people) < 2:
+        raise DataError(f"'{test.dataset.name}' has one person alone: examples and judgement need different people")
+    return test.of_subjects(people[::2]), test.of_subjects(people[1::2])
+
+
+def _counts(examples: str | None) -> list[int]:
+    try:
+        counts = [int(text) for text in (examples or "").split(",") if text.strip()]
+    except ValueError:
+        counts = [0]
+    if any(count < 1 for count in counts):
+        raise ConfigError(f"--examples {examples}: give numbers of examples separated by commas, as in 1,4,16")
+    return counts
 
 
 def _learnt(classes: list[str], dataset: Dataset, model: TextModel) -> bool:

@@ -181,6 +181,8 @@ class Windows(TorchDataset[Batch]):
         self.augmenters: dict[tuple[int, int], Augmenter] = {}
         for d, index in enumerate(self.indexes):
             for layout, channels in enumerate(index.dataset.layouts):
+                if not any(map(config.view.keeps, channels)):
+                    continue  # of another recording of the session, such as the skeleton
                 columns = config.view.columns(channels)
                 self.columns[d, layout] = columns
                 kept = self.channels[d, layout] = tuple(channels[c] for c in columns)
@@ -346,7 +348,7 @@ class Plan:
 def describe_channels(indexes: Sequence[WindowIndex], view: ChannelView) -> list[str]:
     """Descriptions of all channels that the view keeps, each once, sorted."""
     layouts = [channels for index in indexes for channels in index.dataset.layouts]
-    return sorted({channels[c].description for channels in layouts for c in view.columns(channels)})
+    return sorted({channel.description for channels in layouts for channel in channels if view.keeps(channel)})
 
 
 __all__ = ["UNLABELLED", "Cut", "LoaderConfig", "MaskConfig", "Plan", "Request", "Windows", "collate", "cut"]

@@ -42,7 +42,7 @@ class PatchingConfig:
 
     def most(self, samples: int) -> int:
         """The most patches that a segment of this many samples can have."""
-        return max(1, -(-samples // self.smallest)) if self.dynamic else max(1, samples // self.size)
+        return max(1, samples // (self.smallest if self.dynamic else self.size))
 
 
 def motion(acceleration: Floats, span: int) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,20 @@ from safetensors.numpy import save
 from otolith.data.channels import Channel
 from otolith.data.loader import references
 from otolith.data.signal import lowpass, resample
-from otolith.data.skeleton import centre_and_scale
+from otolith.data.skeleton import centre_and_scale, joints
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
 from otolith.files import atomic_file
 from otolith.types import ConfigError, DataError
 
 Floats = NDArray[np.float32]
+
+_MADE = 2
+"""Counts up when recordings are made ready in another way: what a cache then holds is made anew."""
+
+_HELD = 0.25
+"""Seconds before its first and after its last frame for which a body is held still. Frames of UTD-MHAD end up to 0.12 s
+before the sensor does; further away nobody was seen."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,11 @@ def prepare(index: WindowIndex, config: PrepareConfig, *, skeletons: bool) -> Pr
     return Prepared(arrays["signal"], arrays["length"], channels, arrays.get("skeleton"))
 
 
+def kind(channels: Sequence[Channel]) -> tuple[Any, ...]:
+    """What the columns measure; where they are worn does not matter."""
+    return tuple((c.sensor, c.axis, c.gravity, c.unit) for c in channels)
+
+
 def interpolate(values: Floats, places: NDArray[np.float64]) -> Floats:
     """Values [B, T, C] at places [B, W] in samples, linearly, ends held."""
     rows = np.arange(len(values))[:, None]
@@ -108,7 +121,7 @@ def interpolate(values: Floats, places: NDArray[np.float64]) -> Floats:
 def _key(index: WindowIndex, config: PrepareConfig, skeletons: bool) -> str:
     """What the arrays depend on: the data, which parts of it, and how they are made."""
     settings = {k: v for k, v in asdict(config).items() if k != "cache"}
-    text = json.dumps([index.dataset.sha256, settings, skeletons], sort_keys=True)
+    text = json.dumps([_MADE, index.dataset.sha256, settings, skeletons], sort_keys=True)
     digest = hashlib.sha256(text.encode())
     for column in (index.recording, index.start, index.length):
         digest.update(np.ascontiguousarray(column, np.int64).tobytes())
@@ -130,9 +143,11 @@ def _signals(index: WindowIndex, config: PrepareConfig) -> tuple[Floats, NDArray
     """Sensors of each segment [N, T, C] and its length [N], at the configured rate."""
     dataset = index.dataset
     parts: list[Floats] = [np.empty(0, np.float32)] * len(index)
+    kinds = set()
     for recording in np.unique(index.recording).tolist():
         channels = dataset.channels(recording)
         columns = config.view.columns(channels)
+        kinds.add(kind([channels[c] for c in columns]))
         rate = float(dataset.recordings["rate"].iloc[recording])
         signal = dataset.signal(recording)[:, columns] / references([channels[c] for c in columns])
         if config.lowpass and config.lowpass < rate / 2:
@@ -140,12 +155,18 @@ def _signals(index: WindowIndex, config: PrepareConfig) -> tuple[Floats, NDArray
         signal = np.asarray(resample(signal, rate, config.rate), dtype=np.float32)
         for row in np.flatnonzero(index.recording == recording).tolist():
             start = round(int(index.start[row]) * config.rate / rate)
-            parts[row] = signal[start : start + max(2, round(int(index.length[row]) * config.rate / rate))]
-    if len({part.shape[1] for part in parts}) > 1:
+            parts[row] = _held(signal[start : start + max(2, round(int(index.length[row]) * config.rate / rate))])
+    if len(kinds) > 1:
         raise DataError(f"recordings of '{dataset.name}' differ in their channels: choose a view that makes them alike")
     longest = max(len(part) for part in parts)
     padded = np.stack([np.pad(part, ((0, longest - len(part)), (0, 0)), mode="edge") for part in parts])
     return padded, np.array([len(part) for part in parts])
+
+
+def _held(part: Floats) -> Floats:
+    """A segment [T, C] whose first or last sample, if a gap beside it reached there in resampling, is the next one."""
+    there = np.flatnonzero(~np.isnan(part).any(axis=1))
+    return part[np.clip(np.arange(len(part)), there[0], there[-1])]
 
 
 def _skeletons(index: WindowIndex, frames: int) -> Floats:
@@ -174,7 +195,11 @@ def _skeletons(index: WindowIndex, frames: int) -> Floats:
         times = offset[recording] + (start + np.linspace(0, length - 1, frames)) / rate[recording]
         place = (times - offset[other]) * rate[other]
         picked = interpolate(body.reshape(1, len(body), -1), place[None])[0].reshape(frames, *body.shape[1:])
-        picked[(place < -1) | (place > len(body))] = np.nan  # a frame's time beside the recording is not seen
+        reach = _HELD * rate[other]
+        picked[(place < -reach) | (place > len(body) - 1 + reach)] = np.nan
         out.append(picked)
-    blank = np.full((frames, *next(iter(bodies.values())).shape[1:]), np.nan, np.float32)
+    names = {tuple(joints(dataset.channels(row))) for row in seen.values()}
+    if len(names) > 1:
+        raise DataError(f"the skeletons of '{dataset.name}' differ in their joints: a teacher needs one kind")
+    blank = np.full((frames, len(names.pop()), 3), np.nan, np.float32)
     return np.stack([blank if body is None else body for body in out])

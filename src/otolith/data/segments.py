@@ -14,7 +14,7 @@ from otolith.data.channels import Channel, triads
 from otolith.data.loader import Cut, Request, TextTable, collate
 from otolith.data.patches import to_patches
 from otolith.data.patching import PatchingConfig, patch
-from otolith.data.prepared import PrepareConfig, Prepared, interpolate, prepare
+from otolith.data.prepared import PrepareConfig, Prepared, interpolate, kind, prepare
 from otolith.data.store import Dataset
 from otolith.data.windows import WindowIndex, index_trials, index_windows
 from otolith.types import Batch, ConfigError, DataError, SegmentBatch
@@ -115,10 +115,18 @@ class Segments:
         self.label = np.array([number.get(str(x), -1) for x in self.text_labels], dtype=np.int64)
         self.channels = _one_kind(self.parts)
         self.triads = [columns for body in triads(self.channels).values() for columns in body]
+        bodies = {part.skeleton.shape[2] for part in self.parts if part.skeleton is not None}
+        if len(bodies) > 1:
+            raise DataError(f"skeletons of {' and '.join(map(str, sorted(bodies)))} joints: train on one kind")
         self.acceleration = next(list(t) for t in self.triads if self.channels[t[0]].sensor == "acc")
         seconds = np.concatenate([part.length for part in self.parts]).mean() / config.prepare.rate
         self.rate = config.samples / float(seconds)
         self.augmenter = Augmenter(augment.signal, triads(self.channels)) if augment else None
+        layouts = [layout for index in self.indexes for layout in index.dataset.layouts]
+        self.worn = [tuple(filter(config.prepare.view.keeps, layout)) for layout in layouts]
+        begin = np.cumsum([0, *(len(index.dataset.layouts) for index in self.indexes)])
+        own = [index.dataset.recordings["layout"].to_numpy(np.int64)[index.recording] for index in self.indexes]
+        self.layout = np.concatenate([first + layout for first, layout in zip(begin, own, strict=False)])
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -145,7 +153,7 @@ class Segments:
             skeleton=None if bodies is None else torch.from_numpy(bodies),
             label=torch.from_numpy(self.label[rows]),
             dataset=torch.from_numpy(self.dataset[rows]),
-            window=self._window(signal),
+            window=self._window(signal, rows),
         )
 
     def batches(self, batch_size: int = 256) -> Iterator[tuple[SegmentBatch, NDArray[np.int64]]]:
@@ -205,7 +213,7 @@ class Segments:
             return None
         assert len(self.parts) == 1 or all(part.skeleton is not None for part in self.parts)
         frames = self.parts[0].skeleton.shape[1]
-        when = share[:, np.linspace(0, share.shape[1] - 1, frames).round().astype(int)]
+        when = share[:, :1] + (share[:, -1:] - share[:, :1]) * np.linspace(0, 1, frames)
         out = np.empty((len(rows), *self.parts[0].skeleton.shape[1:]), np.float32)
         for number, part in enumerate(self.parts):
             at = self.dataset[rows] == number
@@ -215,23 +223,27 @@ class Segments:
                 out[at] = flat.reshape(bodies.shape)
         return _vary_bodies(out, self.augment, rng) if self.augment else out
 
-    def _window(self, signal: Floats) -> Batch | None:
-        """The same segments as a text-aligned teacher sees them."""
+    def _window(self, signal: Floats, rows: NDArray[np.int64]) -> Batch | None:
+        """The same segments as a text-aligned teacher sees them, each with the words of where it was worn."""
         if self.text is None:
             return None
-        return collate(
-            [Cut(to_patches(signal, self.rate, self.patch_seconds), self.channels, self.patch_seconds)], self.text
-        )
+        cuts, order = [], []
+        for layout in np.unique(self.layout[rows]):
+            at = np.flatnonzero(self.layout[rows] == layout)
+            patches = to_patches(signal[at], self.rate, self.patch_seconds)
+            cuts.append(Cut(patches, self.worn[layout], self.patch_seconds))
+            order.append(at)
+        return collate(cuts, self.text, np.concatenate(order))
 
 
 def _one_kind(parts: Sequence[Prepared]) -> tuple[Channel, ...]:
     """The channels of all parts, by the first; the placement may differ, what the columns measure may not."""
-    kinds = {tuple((c.sensor, c.axis, c.gravity, c.unit) for c in part.channels) for part in parts}
-    if len(kinds) > 1:
+    if len({kind(part.channels) for part in parts}) > 1:
         raise DataError("the datasets differ in the sensors or axes of their channels: train on one kind")
-    if not any(c.sensor == "acc" and c.axis for c in parts[0].channels):
+    channels = parts[0].channels
+    if not any(channels[t[0]].sensor == "acc" for body in triads(channels).values() for t in body):
         raise DataError("segments need a three-axis accelerometer: choose a view that keeps one")
-    return parts[0].channels
+    return channels
 
 
 def _vary_bodies(bodies: Floats, augment: SegmentAugment, rng: np.random.Generator) -> Floats:

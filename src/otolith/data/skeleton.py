@@ -42,7 +42,7 @@ def centre_and_scale(positions: NDArray[np.float32], channels: Sequence[Channel]
         channels: One for each column; those of other sensors are left out.
 
     Returns:
-        [F, J, 3].
+        [F, J, 3]; NaN where a joint or the hip was not seen, or the trunk never.
 
     Raises:
         DataError: There is no hip, no joint at the upper end of the trunk, or the trunk has no length.
@@ -54,7 +54,10 @@ def centre_and_scale(positions: NDArray[np.float32], channels: Sequence[Channel]
         raise DataError(f"a skeleton needs the joints '{HIP}' and one of {', '.join(CHEST)}; this one has {have}")
     body = positions[:, np.array(list(columns.values()))]  # [F, J, 3]
     hip = positions[:, np.array(columns[HIP])][:, None]
-    trunk = float(np.nanmedian(np.linalg.norm(positions[:, np.array(columns[chest])] - hip[:, 0], axis=1)))
+    lengths = np.linalg.norm(positions[:, np.array(columns[chest])] - hip[:, 0], axis=1)
+    if np.isnan(lengths).all():
+        return np.full_like(body, np.nan)
+    trunk = float(np.nanmedian(lengths))
     if not trunk > 0.05:
         raise DataError(f"the trunk of the skeleton is {trunk:.3g} m long: give joint positions in metres")
     out: NDArray[np.float32] = ((body - hip) / trunk).astype(np.float32)

@@ -29,9 +29,9 @@ class TeacherConfig:
     frames: int = 32
     """Frames of the skeleton, F."""
     stride: int = 4
-    """Frames in one token; divides `frames`."""
-    width: int = 64
-    """Features of a joint after the convolution over time."""
+    """Frames in one token, even; divides `frames`."""
+    width: int = 192
+    """Features of a moment after the convolution over the joints."""
     dropout: float = 0.2
     """On each residual branch, in training only."""
     sensors: StudentConfig = field(default_factory=StudentConfig)
@@ -41,26 +41,28 @@ class TeacherConfig:
         for name in ("dim", "layers", "heads", "frames", "stride", "width"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} must be at least 1, not {getattr(self, name)}")
-        if self.joints < 0 or self.dim % (2 * self.heads) or self.frames % self.stride:
-            raise ConfigError("model: dim must be a multiple of twice heads, frames of stride, joints 0 or more")
+        if self.joints < 0 or self.dim % (2 * self.heads) or self.frames % self.stride or self.stride % 2:
+            raise ConfigError(
+                "model: dim must be a multiple of twice heads, frames of an even stride, joints 0 or more"
+            )
         if not (0 <= self.dropout < 1 and self.mlp_ratio > 0):
             raise ConfigError("model.dropout must be in [0, 1) and model.mlp_ratio positive")
 
 
 class SkeletonTokens(nn.Module):
-    """Skeleton to tokens: convolution over time for each joint, then over all joints, then strided over time.
+    """Skeleton to tokens: a convolution over all joints and five frames at a time, then one strided over time.
 
-    Positions and velocities are the inputs; factorising space and time follows Yan et al. 2018, ST-GCN
-    (arXiv:1801.07455, section 3.3), here with a free weight for each joint in place of the fixed graph.
+    Positions and velocities of all joints are its inputs, each with a weight of its own in place of the fixed graph of
+    Yan et al. 2018, ST-GCN (arXiv:1801.07455, section 3.3): one body has one set of joints.
     """
 
     def __init__(self, config: TeacherConfig) -> None:
         super().__init__()
-        width, wide = config.width, 2 * config.width
         self.config = config
-        self.time = nn.Sequential(nn.Conv2d(6, width, (5, 1), padding=(2, 0)), nn.BatchNorm2d(width), nn.ReLU())
-        self.space = nn.Sequential(nn.Conv2d(width, wide, (1, config.joints)), nn.BatchNorm2d(wide), nn.ReLU())
-        self.embed = nn.Conv1d(wide, config.dim, config.stride, stride=config.stride)
+        self.joints = nn.Sequential(
+            nn.Conv1d(6 * config.joints, config.width, 5, stride=2, padding=2), nn.BatchNorm1d(config.width), nn.GELU()
+        )
+        self.embed = nn.Conv1d(config.width, config.dim, config.stride // 2, stride=config.stride // 2)
 
     def forward(self, skeleton: Tensor) -> Tensor:
         """[B, F, J, 3], without NaN, to [B, F / stride, D].
@@ -74,8 +76,8 @@ class SkeletonTokens(nn.Module):
                 f"{skeleton.shape[1]} and {skeleton.shape[2]}"
             )
         speed = F.pad(skeleton.diff(dim=1), (0, 0, 0, 0, 1, 0)) * 5  # of the order of the positions
-        x = torch.cat([skeleton, speed], dim=-1).permute(0, 3, 1, 2)  # [B, 6, F, J]
-        tokens: Tensor = self.embed(self.space(self.time(x)).squeeze(-1)).transpose(1, 2)
+        x = torch.cat([skeleton, speed], dim=-1).flatten(2).transpose(1, 2)  # [B, 6 J, F]
+        tokens: Tensor = self.embed(self.joints(x)).transpose(1, 2)
         places = (torch.arange(tokens.shape[1], device=tokens.device) + 0.5) / tokens.shape[1]
         return tokens + sinusoids(places, tokens.shape[-1])
 

@@ -66,7 +66,8 @@ def relational(student: Tensor, teacher: Tensor) -> Tensor:
     if count < 2:
         return student.sum() * 0
     one, other = F.normalize(student.float(), dim=-1), F.normalize(teacher.detach().float(), dim=-1)
-    difference = (one @ one.t() - other @ other.t()).square()
+    with torch.autocast(one.device.type, enabled=False):
+        difference = (one @ one.t() - other @ other.t()).square()
     return difference.sum() / (count * (count - 1))  # the diagonal is zero
 
 
