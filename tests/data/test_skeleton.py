@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from archives.utd_mhad import walk
 from otolith.data.cards.utd_mhad import CARD
 from otolith.data.channels import Channel, six_axes, skeleton
-from otolith.data.skeleton import CHEST, HIP, centre_and_scale, joints
+from otolith.data.skeleton import CHEST, HIP, centre_and_scale, joints, stand_up
 from otolith.types import DataError
 
 KINECT = tuple(channel for channel in CARD.channels if channel.sensor == "position")
@@ -64,6 +64,21 @@ def test_the_trunk_is_measured_where_a_skeleton_has_its_upper_end(body: NDArray[
         channels = skeleton([HIP, name, "head"], "camera")
         got = centre_and_scale(np.tile(np.array([0, 1, 0, 0, 1.5, 0, 0, 2, 0], np.float32), (9, 1)), channels)
         np.testing.assert_allclose(got[0], [[0, 0, 0], [0, 1, 0], [0, 2, 0]], atol=1e-6)
+
+
+def test_who_stands_in_the_axes_of_another_camera_is_stood_up(body: NDArray[np.float32]) -> None:
+    """The vertical is z there; most of its recordings decide, one who lies down does not."""
+    names = list(joints(KINECT))
+    upright = centre_and_scale(body, KINECT)
+    lying = upright[..., [1, 0, 2]]
+    unseen = np.full_like(upright, np.nan)
+    people = [upright, upright, lying, unseen]
+    for got, expected in zip(stand_up(people, names), people, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    z_up = [np.stack([b[..., 0], -b[..., 2], b[..., 1]], axis=-1) for b in people]  # the same, turned: not mirrored
+    for got, expected in zip(stand_up(z_up, names), people, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert stand_up([], names) == []
 
 
 def test_other_sensors_are_left_out(body: NDArray[np.float32]) -> None:

@@ -151,6 +151,10 @@ def test_a_student_of_words_takes_what_it_was_taught_with(
         )
     with pytest.raises(DataError, match="fixed order"):
         model.embed(add_padding(spar_batch, 0, 2))
+    lacking = spar_batch.channel_mask.clone()
+    lacking[3, 5] = False
+    with pytest.raises(DataError, match="fixed order"):
+        model.embed(replace(spar_batch, channel_mask=lacking))
     with pytest.raises(DataError, match="at most 8 patches of 64 samples and 6 channels, not 12 of 64 and 6"):
         model.embed(add_padding(spar_batch, 8, 0))
 

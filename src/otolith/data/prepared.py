@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from otolith.data.channels import Channel
 from otolith.data.loader import references
 from otolith.data.signal import lowpass, resample
-from otolith.data.skeleton import centre_and_scale, joints
+from otolith.data.skeleton import centre_and_scale, joints, stand_up
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
 from otolith.files import atomic_file
@@ -25,7 +25,7 @@ from otolith.types import ConfigError, DataError
 
 Floats = NDArray[np.float32]
 
-_MADE = 2
+_MADE = 3
 """Counts up when recordings are made ready in another way: what a cache then holds is made anew."""
 
 _HELD = 0.25
@@ -180,26 +180,23 @@ def _skeletons(index: WindowIndex, frames: int) -> Floats:
     }
     if not seen:
         raise DataError(f"dataset '{dataset.name}' has no skeleton beside its sensors: a teacher of both cannot see")
-    bodies: dict[int, Floats] = {}
-    rate, offset = recordings["rate"].to_numpy(np.float64), recordings["offset_s"].to_numpy(np.float64)
-    out: list[Floats | None] = []
-    for recording, start, length in zip(index.recording.tolist(), index.start, index.length, strict=True):
-        other = seen.get(recordings["session"].iloc[recording])
-        if other is None:
-            out.append(None)
-            continue
-        if other not in bodies:
-            bodies[other] = centre_and_scale(dataset.signal(other), dataset.channels(other))
-        body = bodies[other]
-        # Seconds of the session: each recording counts from its own first sample.
-        times = offset[recording] + (start + np.linspace(0, length - 1, frames)) / rate[recording]
-        place = (times - offset[other]) * rate[other]
-        picked = interpolate(body.reshape(1, len(body), -1), place[None])[0].reshape(frames, *body.shape[1:])
-        reach = _HELD * rate[other]
-        picked[(place < -reach) | (place > len(body) - 1 + reach)] = np.nan
-        out.append(picked)
     names = {tuple(joints(dataset.channels(row))) for row in seen.values()}
     if len(names) > 1:
         raise DataError(f"the skeletons of '{dataset.name}' differ in their joints: a teacher needs one kind")
-    blank = np.full((frames, len(names.pop()), 3), np.nan, np.float32)
-    return np.stack([blank if body is None else body for body in out])
+    joint_names = names.pop()
+    pairs = [seen.get(session, -1) for session in recordings["session"].iloc[index.recording]]
+    # Of all people, so that every side of a split is turned alike.
+    alone = [centre_and_scale(dataset.signal(row), dataset.channels(row)) for row in seen.values()]
+    bodies = dict(zip(seen.values(), stand_up(alone, joint_names), strict=True))
+    rate, offset = recordings["rate"].to_numpy(np.float64), recordings["offset_s"].to_numpy(np.float64)
+    out = np.full((len(index), frames, len(joint_names), 3), np.nan, np.float32)
+    for row, (recording, other) in enumerate(zip(index.recording.tolist(), pairs, strict=True)):
+        if other < 0:
+            continue
+        # Seconds of the session: each recording counts from its own first sample.
+        samples = index.start[row] + np.linspace(0, index.length[row] - 1, frames)
+        place = (offset[recording] + samples / rate[recording] - offset[other]) * rate[other]
+        body, reach = bodies[other], _HELD * rate[other]
+        out[row] = interpolate(body.reshape(1, len(body), -1), place[None])[0].reshape(frames, *body.shape[1:])
+        out[row, (place < -reach) | (place > len(body) - 1 + reach)] = np.nan
+    return out

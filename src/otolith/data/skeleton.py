@@ -48,10 +48,7 @@ def centre_and_scale(positions: NDArray[np.float32], channels: Sequence[Channel]
         DataError: There is no hip, no joint at the upper end of the trunk, or the trunk has no length.
     """
     columns = joints(channels)
-    chest = next((name for name in CHEST if name in columns), None)
-    if HIP not in columns or chest is None:
-        have = ", ".join(columns) or "none"
-        raise DataError(f"a skeleton needs the joints '{HIP}' and one of {', '.join(CHEST)}; this one has {have}")
+    chest = _chest(list(columns))
     body = positions[:, np.array(list(columns.values()))]  # [F, J, 3]
     hip = positions[:, np.array(columns[HIP])][:, None]
     lengths = np.linalg.norm(positions[:, np.array(columns[chest])] - hip[:, 0], axis=1)
@@ -62,3 +59,28 @@ def centre_and_scale(positions: NDArray[np.float32], channels: Sequence[Channel]
         raise DataError(f"the trunk of the skeleton is {trunk:.3g} m long: give joint positions in metres")
     out: NDArray[np.float32] = ((body - hip) / trunk).astype(np.float32)
     return out
+
+
+def stand_up(bodies: Sequence[NDArray[np.float32]], names: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Bodies [F, J, 3] of one camera with y pointing up: some cameras call the vertical z.
+
+    The vertical is the axis along which, over all bodies, trunks extend most: people stand more than they lie.
+
+    Args:
+        bodies: From `centre_and_scale`.
+        names: Of the joints.
+    """
+    chest = list(names).index(_chest(names))
+    seen = [body[:, chest] for body in bodies if np.isfinite(body[:, chest]).any()]
+    if not seen or int(np.mean([np.abs(np.nanmean(trunk, axis=0)) for trunk in seen], axis=0).argmax()) != 2:
+        return list(bodies)
+    return [np.stack([body[..., 0], body[..., 2], -body[..., 1]], axis=-1) for body in bodies]
+
+
+def _chest(names: Sequence[str]) -> str:
+    """The joint at the upper end of the trunk."""
+    chest = next((name for name in CHEST if name in names), None)
+    if HIP not in names or chest is None:
+        have = ", ".join(names) or "none"
+        raise DataError(f"a skeleton needs the joints '{HIP}' and one of {', '.join(CHEST)}; this one has {have}")
+    return chest

@@ -104,7 +104,8 @@ class SensorTokens(nn.Module):
                 f"the model takes at most {self.config.patches} patches of {expected[0]} samples and {expected[1]} "
                 f"channels, not {patches.shape[1]} of {patches.shape[2]} and {patches.shape[3]}"
             )
-        sizes = [patches[..., list(t)].square().sum(-1, keepdim=True).sqrt() for t in self.config.triads]
+        # The constant keeps the gradient finite where a sensor reads exactly zero.
+        sizes = [(patches[..., list(t)].square().sum(-1, keepdim=True) + 1e-12).sqrt() for t in self.config.triads]
         x = (torch.cat([patches, *sizes], dim=-1) - self.mean) / self.std
         tokens: Tensor = self.embed(x.flatten(2))
         if self.config.position == "learnable":
