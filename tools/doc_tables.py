@@ -9,7 +9,9 @@ import re
 import sys
 from pathlib import Path
 
+import distil_tables
 import pandas as pd
+from distil_tables import table
 
 from otolith.data.registry import CARDS
 
@@ -32,7 +34,7 @@ def demo(results: pd.DataFrame) -> str:
         [f"`{model}`", *(_cell(cells.loc[(model, p)]) if (model, p) in cells.index else "" for p in DEMO)]
         for model in rows["model"].unique()
     ]
-    return markdown(["macro-F1, people not in training", *DEMO.values()], lines)
+    return table(["macro-F1, people not in training", *DEMO.values()], lines)
 
 
 def _cell(value: pd.Series) -> str:
@@ -49,9 +51,7 @@ def hapt(results: pd.DataFrame) -> str:
         windows = str(rows["n"].iloc[0])
         cells = [f"{value['accuracy']:.3f}", f"{value['macro_f1']:.3f}{interval}", windows]
         lines.append([str(dataset), str(protocol), f"`{model}`", *cells])
-    return markdown(
-        ["dataset", "protocol", "model", "accuracy", "macro-F1 (95 % interval over people)", "windows"], lines
-    )
+    return table(["dataset", "protocol", "model", "accuracy", "macro-F1 (95 % interval over people)", "windows"], lines)
 
 
 def datasets() -> str:
@@ -67,14 +67,7 @@ def datasets() -> str:
         worn = f"{len(places)} places" if len(places) > 3 else ", ".join(sorted(places))
         lines.append([f"`{card.name}`", card.title, *numbers, str(len(card.activities)), hours, worn, use, how])
     head = ["name", "what", "people", "Hz", "channels", "activities", "hours", "worn at", "use", "how to get it"]
-    return markdown(head, lines)
-
-
-def markdown(header: list[str], lines: list[list[str]]) -> str:
-    """A Markdown table."""
-    columns = list(zip(*lines, strict=True))
-    rule = ["---:" if any(cell[:1].isdigit() for cell in column) else "---" for column in columns]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *lines])
+    return table(head, lines)
 
 
 def fill(text: str, name: str, table: str) -> str:
@@ -88,15 +81,29 @@ def fill(text: str, name: str, table: str) -> str:
 
 def main() -> None:
     """Fills in, or checks."""
-    results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in ("demo", "hapt")}
+    names = ("demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text")
+    results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in names}
+    utd, words = results["utd_mhad"], distil_tables.words(results["student_text"])
     pages = {
-        "README.md": {"demo": demo(results["demo"]), "hapt": hapt(results["hapt"])},
+        "README.md": {
+            "demo": demo(results["demo"]),
+            "hapt": hapt(results["hapt"]),
+            "students": distil_tables.students(utd),
+            "words": words,
+        },
+        "docs/distillation.md": {
+            "students": distil_tables.students(utd),
+            "gains": distil_tables.gains(utd),
+            "ablations": distil_tables.ablations(results["utd_mhad_ablations"]),
+            "robustness": distil_tables.robustness(utd),
+            "words": words,
+        },
         "docs/datasets.md": {"datasets": datasets()},
     }
     for page, tables in pages.items():
         old = new = (ROOT / page).read_text(encoding="utf-8")
-        for name, table in tables.items():
-            new = fill(new, name, table)
+        for name, content in tables.items():
+            new = fill(new, name, content)
         if "--check" not in sys.argv[1:]:
             (ROOT / page).write_text(new, encoding="utf-8")
         elif new != old:

@@ -60,5 +60,5 @@ def test_a_lost_gyroscope_reads_zero_and_nothing_else_changes() -> None:
 def test_each_keeps_shape_and_input_and_repeats_itself(name: str) -> None:
     before = SEGMENTS.copy()
     one, two = (DISTURBANCES[name](SEGMENTS, fresh()) for _ in range(2))
-    assert (SEGMENTS == before).all() and one.shape == SEGMENTS.shape and one.dtype == np.float32
+    assert (before == SEGMENTS).all() and one.shape == SEGMENTS.shape and one.dtype == np.float32
     assert (one == two).all() and not (one == SEGMENTS).all()

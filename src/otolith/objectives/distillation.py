@@ -77,8 +77,8 @@ def attention_transfer(
     """How differently student and teacher spread their attention over time (Zagoruyko & Komodakis 2017,
     arXiv:1612.03928, equation 2, for the attention of the class token).
 
-    Tokens are matched in time: each attention becomes a step function over the segment, the weight of the nearest patch,
-    read at 32 moments and brought to unit length. Patches of different number can thus be compared.
+    Tokens are matched in time: each attention becomes a step function over the segment, the weight of the nearest
+    patch, read at 32 moments and brought to unit length. Patches of different number can thus be compared.
 
     Args:
         student: [B, P] weights over the student's patches.

@@ -1,0 +1,165 @@
+"""`otolith teach`, `distil` and `study`: from YAML to rows, resumable, and nobody who was seen is judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from tests.cli.conftest import Command
+from tests.train.bodies import write as write_bodies
+
+from otolith.cli import study as module
+from otolith.data.recording import Recording
+from otolith.models.io import read_checkpoint
+from otolith.models.pupil import Student
+from otolith.models.registry import load_model
+
+BASE: dict[str, Any] = {
+    "segments": {
+        "window_seconds": 1.0,
+        "samples": 60,
+        "prepare": {"frames": 8},
+        "patching": {"size": 12, "samples": 12},
+    },
+    "sampling": {"batch_size": 16},
+    "train": {"steps": 6, "evaluate_every": 6, "save_every": 6, "threads": 1, "accelerator": "cpu"},
+}
+TEACHER = {"dim": 32, "layers": 1, "heads": 2, "width": 16}
+STUDENT = {"dim": 32, "layers": 1, "heads": 2}
+
+
+@pytest.fixture(scope="module")
+def bodies(spar_recordings: list[Recording], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bodies") / "bodies"
+    write_bodies(path, spar_recordings, people=4, trials=1)
+    return path
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    return {
+        "protocols": ["odd-even"],
+        "seeds": [0],
+        "base": BASE,
+        "teach": {"model": TEACHER},
+        "distil": {"model": STUDENT},
+        "variants": [
+            {"name": "teacher", "stage": "teach"},
+            {"name": "student", "teachers": ["teacher"], "robustness": True},
+            {"name": "student-scratch", "set": {"model.position": "none"}},
+            {"name": "logistic-on-statistics+skeleton", "stage": "control"},
+        ],
+        **changes,
+    }
+
+
+def written(path: Path, values: dict[str, Any]) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_a_study_measures_every_variant_and_resumes(
+    otolith: Command, bodies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = written(tmp_path / "study.yaml", plan())
+    arguments = ("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs")
+    assert otolith(*arguments, "--only", "teacher,student").code == 0
+    first = pd.read_csv(tmp_path / "results.csv")
+    assert otolith(*arguments).code == 0
+    rows = pd.read_csv(tmp_path / "results.csv")
+    pd.testing.assert_frame_equal(rows[: len(first)], first)  # what was there is as it was
+    assert not rows.duplicated(["model", "protocol", "fold", "seed", "metric"]).any()
+    closed = rows[rows["protocol"] == "odd-even"]
+    assert closed["model"].unique().tolist() == [variant["name"] for variant in plan()["variants"]]
+    assert set(closed["n"]) == {14}  # two people, seven exercises
+    value = closed.set_index(["model", "metric"])["value"]
+    assert value["student", "mflops"] < value["teacher", "mflops"]
+    assert 0 < value["student", "size_mb_int8"] < value["student", "size_mb"] < value["teacher", "size_mb"]
+    assert value["student-scratch", "parameters"] == value["student", "parameters"] - 5 * 32
+    disturbed = rows[rows["protocol"].str.startswith("robustness-")]
+    assert set(disturbed["model"]) == {"student"} and disturbed["protocol"].nunique() == 8
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("a known cell was measured again")
+
+    monkeypatch.setattr(module._Bench, "checkpoint", refuse)
+    assert otolith(*arguments, "--only", "teacher,logistic-on-statistics+skeleton").code == 0
+    assert len(pd.read_csv(tmp_path / "results.csv")) == len(rows)
+
+
+def test_recipes_are_never_judged_on_those_they_were_tuned_on(
+    otolith: Command, refused: Callable[..., str], bodies: Path, tmp_path: Path
+) -> None:
+    recipes = [
+        {"tuned_on": ["subject01", "subject03"], "set": {"model.dropout": 0.2}},
+        {"tuned_on": ["subject02"], "set": {"model.dropout": 0.3}},
+    ]
+    scratch = [{"name": "student-scratch"}]
+    config = written(tmp_path / "study.yaml", plan(protocols=["loso"], recipes=recipes, variants=scratch))
+    run = otolith("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs")
+    assert run.code == 0, run.err
+    used = {}
+    for fold in ("subject01", "subject02", "subject03", "subject04"):
+        model = load_model(tmp_path / "runs" / "loso" / fold / "seed0" / "student-scratch" / "best.safetensors")
+        assert isinstance(model, Student)
+        used[fold] = model.net.config.dropout
+        assert fold not in model.meta["history"]["bodies"]["tuned"]
+    assert used == {"subject01": 0.3, "subject02": 0.2, "subject03": 0.3, "subject04": 0.2}
+    written(config, plan(protocols=["loso"], recipes=recipes[:1], variants=scratch))
+    assert "subject01" in refused("study", "-c", config, "-d", bodies, "-o", "other.csv", "--runs", "others")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"variants": [{"name": "a", "teachers": ["b"]}]}, "does not come before it"),
+        ({"variants": [{"name": "a"}, {"name": "a"}]}, "is there twice"),
+        ({"variants": [{"name": "a", "stage": "train"}]}, "stage must be"),
+        ({"variants": [{"name": "oracle", "stage": "control"}]}, "no control 'oracle'"),
+        ({"protocols": ["random"]}, "no protocol 'random'"),
+        ({"distil": {"model": {"with": 3}}}, "did you mean 'width'|unknown key"),
+    ],
+)
+def test_a_study_that_makes_no_sense_is_one_sentence(
+    change: dict[str, Any], said: str, refused: Callable[..., str], bodies: Path, tmp_path: Path
+) -> None:
+    import re
+
+    config = written(tmp_path / "study.yaml", plan(**change))
+    sentence = refused(
+        "study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs", *(
+            ("--only", "student-scratch") if "distil" in change else ()
+        ),
+    )  # fmt: skip
+    assert re.search(said, sentence)
+
+
+def test_teach_and_distil_from_the_command(otolith: Command, bodies: Path, tmp_path: Path) -> None:
+    common = {**BASE, "data": {"val": ["subject03"], "test": ["subject04"]}}
+    teacher = written(tmp_path / "teach.yaml", {**common, "model": TEACHER})
+    student = written(tmp_path / "distil.yaml", {**common, "model": STUDENT})
+    first = otolith("teach", "-c", teacher, "-d", bodies, "-o", "teacher", "--json")
+    assert first.code == 0, first.err
+    best = json.loads(first.out)["checkpoint"]
+    second = otolith("distil", "-c", student, "-d", bodies, "--from", best, "-o", "student", "--steps", 3, "--seed", 4)
+    assert second.code == 0 and "held-out subjects" in second.out
+    meta = read_checkpoint(tmp_path / "student" / "best.safetensors").meta
+    assert meta["stage"] == "distil" and meta["parents"][0]["file"] == "best.safetensors" and meta["step"] == 3
+    alone = otolith("distil", "-c", student, "-d", bodies, "-o", "alone", "--set", "data.val=[]", "--steps", 2)
+    assert alone.code == 0 and "nobody was held out" in alone.out
+    refit = otolith("distil", "-c", student, "-d", bodies, "--size", "student-huge", "-o", "no")
+    assert refit.code == 2 and "student-small" in refit.err
+
+
+def test_a_student_of_classes_is_not_asked_in_words(
+    otolith: Command, refused: Callable[..., str], bodies: Path, csv: Path, tmp_path: Path
+) -> None:
+    student = written(tmp_path / "distil.yaml", {**BASE, "data": {"val": [], "test": ["subject04"]}, "model": STUDENT})
+    assert otolith("distil", "-c", student, "-d", bodies, "-o", "student", "--steps", 1).code == 0
+    worn = ("--placement", "left wrist", "--acc-unit", "m/s^2", "--gyro-unit", "rad/s", "--time-unit", "s")
+    said = refused("classify", csv, "--model", "student", "--labels", "pendulum, shoulder abduction", *worn)
+    assert "knows no words" in said

@@ -1,0 +1,111 @@
+"""The tables of docs/distillation.md and of README.md on teachers and students, from the files under results/."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+PROTOCOLS = {"odd-even": "odd / even", "subjects-135-7-2468": "1, 3, 5 / 7 / even", "loso": "one left out"}
+
+
+def students(results: pd.DataFrame) -> str:
+    """Accuracy of each model in each protocol: mean over folds, then mean and spread over seeds; and what it costs."""
+    rows = results[results["metric"] == "accuracy"]
+    by_seed = rows.groupby(["model", "protocol", "seed"], sort=False)["value"].mean()
+    lines = []
+    for model in rows["model"].unique():
+        cells = [_mean(by_seed, model, protocol) for protocol in PROTOCOLS]
+        lines.append([f"`{model}`", *cells, *_costs(results, model)])
+    head = ["accuracy, whole trials", *PROTOCOLS.values(), "parameters", "MFLOP", "MB (8 bit)", "ms"]
+    return table(head, lines)
+
+
+def _mean(by_seed: pd.Series, model: str, protocol: str) -> str:
+    if (model, protocol) not in by_seed.index.droplevel("seed"):
+        return ""
+    values = by_seed[model, protocol]
+    spread = f" ± {values.std():.3f}" if len(values) > 1 and values.std() > 0 else ""
+    return f"{values.mean():.3f}{spread}"
+
+
+def _costs(results: pd.DataFrame, model: str) -> list[str]:
+    mine = results[results["model"] == model].groupby("metric")["value"].median()
+    if "mflops" not in mine:
+        return ["", "", "", ""]
+    return [
+        f"{mine['parameters']:,.0f}",
+        f"{mine['mflops']:.2f}",
+        f"{mine['size_mb_int8']:.2f}",
+        f"{mine['latency_ms']:.2f}",
+    ]
+
+
+def gains(results: pd.DataFrame) -> str:
+    """What distillation adds to the same student without it, seed by seed, and fold by fold where there are folds."""
+    rows = results[(results["metric"] == "accuracy") & results["model"].isin(["student", "student-scratch"])]
+    wide = rows.pivot_table(index=["protocol", "fold", "seed"], columns="model", values="value").dropna()
+    wide["gain"] = wide["student"] - wide["student-scratch"]
+    lines = []
+    for protocol, name in PROTOCOLS.items():
+        if protocol not in wide.index.get_level_values("protocol"):
+            continue
+        part = wide.loc[protocol]
+        spread = f" ± {part['gain'].std():.3f}" if len(part) > 1 else ""
+        better = f"{(part['gain'] > 0).sum()} of {len(part)}"
+        lines.append([name, f"{part['student-scratch'].mean():.3f}", f"{part['student'].mean():.3f}",
+                      f"{part['gain'].mean():+.3f}{spread}", better])  # fmt: skip
+    return table(["protocol", "labels alone", "distilled", "gain, over seeds and folds", "better in"], lines)
+
+
+def ablations(results: pd.DataFrame) -> str:
+    """Accuracy and macro-F1 of each variant, mean and spread over seeds, with its cost."""
+    lines = []
+    for model in results["model"].unique():
+        mine = results[(results["model"] == model) & (results["protocol"] == "odd-even")]
+        cells = []
+        for metric in ("accuracy", "macro_f1"):
+            values = mine[mine["metric"] == metric]["value"]
+            spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
+            cells.append(f"{values.mean():.3f}{spread}")
+        lines.append([f"`{model}`", *cells, *_costs(results, model)[:3]])
+    return table(["variant", "accuracy", "macro-F1", "parameters", "MFLOP", "MB (8 bit)"], lines)
+
+
+def robustness(results: pd.DataFrame) -> str:
+    """Accuracy of each disturbed model, mean over folds and seeds."""
+    rows = results[(results["metric"] == "accuracy")]
+    disturbed = rows[rows["protocol"].str.startswith("robustness-")]
+    models = disturbed["model"].unique().tolist()
+    plain = rows[(rows["protocol"] == "odd-even") & rows["model"].isin(models)].assign(protocol="robustness-nothing")
+    mean = pd.concat([plain, disturbed]).groupby(["protocol", "model"])["value"].mean()
+    names = ["robustness-nothing", *disturbed["protocol"].unique()]
+    lines = [[name.removeprefix("robustness-"), *(f"{mean[name, model]:.3f}" for model in models)] for name in names]
+    return table(["disturbance", *(f"`{model}`" for model in models)], lines)
+
+
+def words(results: pd.DataFrame) -> str:
+    """Macro-F1 of the text-aligned teacher and of its student on the same windows, and the share that is kept."""
+    rows = results[results["metric"] == "macro_f1"]
+    mean = rows.groupby(["dataset", "protocol", "model"], sort=False)["value"].mean()
+    names = [name for name in rows["model"].unique() if name.startswith(("otolith", "student-text"))]
+    pairs = [(name, name.replace(_stem(name), "student-text-small")) for name in names if name.startswith("otolith")]
+    lines = []
+    for dataset, protocol in rows[["dataset", "protocol"]].drop_duplicates().itertuples(index=False):
+        for teacher, student in pairs:
+            keys = [(dataset, protocol, teacher), (dataset, protocol, student)]
+            if not all(key in mean.index for key in keys):
+                continue
+            one, other = (float(mean[key]) for key in keys)
+            how = "from words" if teacher == _stem(teacher) else teacher.removeprefix(_stem(teacher) + "+")
+            lines.append([str(dataset), str(protocol), how, f"{one:.3f}", f"{other:.3f}", f"{other / one:.0%}"])
+    return table(["dataset", "protocol", "how", "teacher", "student", "kept"], lines)
+
+
+def _stem(name: str) -> str:
+    return name.partition("+")[0]
+
+
+def table(header: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
+    columns = list(zip(*lines, strict=True))
+    rule = ["---:" if any(cell[:1].isdigit() or cell[:1] == "+" for cell in column) else "---" for column in columns]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *lines])
