@@ -95,6 +95,7 @@ class SegmentBatch:
     patches: Tensor  # [B, P, S, C] float32
     patch_mask: Tensor  # [B, P] bool, True where valid
     centre: Tensor  # [B, P] float32, middle of each patch as a share of the segment, 0 to 1
+    seconds: Tensor  # [B, P] float32, duration of each patch; 0 where there is none
     skeleton: Tensor | None = None  # [B, F, J, 3] float32, in trunk lengths about the hip; NaN where none was seen
     label: Tensor | None = None  # [B] long, index into the task's labels; -1 is unlabelled
     dataset: Tensor | None = None  # [B] long, index into the loader's datasets

@@ -125,7 +125,9 @@ def take_patches(segments: Floats, bounds: NDArray[np.int64], size: int) -> Floa
     return out
 
 
-def patch(segments: Floats, acceleration: Floats, config: PatchingConfig) -> tuple[Floats, NDArray[np.bool_], Floats]:
+def patch(
+    segments: Floats, acceleration: Floats, config: PatchingConfig
+) -> tuple[Floats, NDArray[np.bool_], Floats, Floats]:
     """Segments cut into patches.
 
     Args:
@@ -134,8 +136,8 @@ def patch(segments: Floats, acceleration: Floats, config: PatchingConfig) -> tup
         config: Fixed or dynamic, and sizes.
 
     Returns:
-        Patches [B, P, S, C], which of them are there [B, P], and the place of their centres [B, P] as a share of the
-        segment, from 0 to 1.
+        Patches [B, P, S, C], which of them are there [B, P], the place of their centres [B, P] and their lengths
+        [B, P], both as shares of the segment, from 0 to 1.
     """
     batch, samples, _ = segments.shape
     if config.dynamic:
@@ -143,4 +145,5 @@ def patch(segments: Floats, acceleration: Floats, config: PatchingConfig) -> tup
     else:
         bounds = fixed_bounds(batch, samples, config.size)
     centres = (bounds[..., 0] + bounds[..., 1] / 2) / samples
-    return take_patches(segments, bounds, config.samples), bounds[..., 1] > 0, centres.astype(np.float32)
+    shares = (bounds[..., 1] / samples).astype(np.float32)
+    return take_patches(segments, bounds, config.samples), bounds[..., 1] > 0, centres.astype(np.float32), shares

@@ -119,8 +119,8 @@ class Segments:
         if len(bodies) > 1:
             raise DataError(f"skeletons of {' and '.join(map(str, sorted(bodies)))} joints: train on one kind")
         self.acceleration = next(list(t) for t in self.triads if self.channels[t[0]].sensor == "acc")
-        seconds = np.concatenate([part.length for part in self.parts]).mean() / config.prepare.rate
-        self.rate = config.samples / float(seconds)
+        self.seconds = np.concatenate([part.length for part in self.parts]) / config.prepare.rate
+        self.rate = config.samples / float(self.seconds.mean())
         self.augmenter = Augmenter(augment.signal, triads(self.channels)) if augment else None
         layouts = [layout for index in self.indexes for layout in index.dataset.layouts]
         self.worn = [tuple(filter(config.prepare.view.keeps, layout)) for layout in layouts]
@@ -144,12 +144,15 @@ class Segments:
             signal = self.augmenter(signal, self.rate, rng)
         if self.change:
             signal = self.change(signal, rng)
-        patches, valid, centres = patch(signal, signal[..., self.acceleration], self.config.patching)
+        patches, valid, centres, lengths = patch(signal, signal[..., self.acceleration], self.config.patching)
+        # A crop is stretched to the whole, so its patches last less long.
+        lasted = self.seconds[rows, None] * (share[:, -1:] - share[:, :1])
         bodies = self._skeleton(rows, share, rng)
         return SegmentBatch(
             torch.from_numpy(patches),
             torch.from_numpy(valid),
             torch.from_numpy(centres),
+            torch.from_numpy((lengths * lasted).astype(np.float32)),
             skeleton=None if bodies is None else torch.from_numpy(bodies),
             label=torch.from_numpy(self.label[rows]),
             dataset=torch.from_numpy(self.dataset[rows]),

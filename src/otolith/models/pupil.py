@@ -53,7 +53,7 @@ class Student(Saved):
 
     def see(self, batch: SegmentBatch, *, attention: bool = False) -> Seen:
         """The feature [B, D] of each segment."""
-        out: Seen = self.net(batch.patches, batch.patch_mask, batch.centre, attention=attention)
+        out: Seen = self.net(batch.patches, batch.patch_mask, batch.centre, batch.seconds, attention=attention)
         return out
 
     def sizes(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class TextStudent(TextModel):
 
     def see(self, batch: SegmentBatch, *, attention: bool = False) -> Seen:
         """The feature [B, D] of each segment."""
-        out: Seen = self.net(batch.patches, batch.patch_mask, batch.centre, attention=attention)
+        out: Seen = self.net(batch.patches, batch.patch_mask, batch.centre, batch.seconds, attention=attention)
         return out
 
     def project(self, feature: Tensor) -> Tensor:
@@ -122,7 +122,8 @@ class TextStudent(TextModel):
             )
         count = batch.patch_mask.sum(1, keepdim=True)
         places = batch.patch_mask.cumsum(1) - 0.5
-        out: Seen = self.net(batch.patches, batch.patch_mask, places / count)
+        seconds = batch.patch_seconds[:, None].expand_as(places)
+        out: Seen = self.net(batch.patches, batch.patch_mask, places / count, seconds)
         return out.feature
 
     def sizes(self) -> dict[str, Any]:
@@ -148,7 +149,9 @@ class TeacherModel(Saved):
 
     def see(self, batch: SegmentBatch, *, attention: bool = False) -> Seen:
         """The feature [B, 3 D] of each segment; errors as in `Teacher`."""
-        out: Seen = self.net(batch.patches, batch.patch_mask, batch.centre, batch.skeleton, attention=attention)
+        out: Seen = self.net(
+            batch.patches, batch.patch_mask, batch.centre, batch.seconds, batch.skeleton, attention=attention
+        )
         return out
 
     @property

@@ -82,7 +82,7 @@ class SensorTokens(nn.Module):
         inputs = config.channels + len(config.triads)
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("std", torch.ones(inputs))
-        self.embed = nn.Linear(config.patch_samples * inputs, dim)
+        self.embed = nn.Linear(config.patch_samples * inputs + 1, dim)
         if config.position == "learnable":
             self.position = nn.Parameter(torch.randn(config.patches, dim) * 0.02)
 
@@ -92,8 +92,10 @@ class SensorTokens(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(std.clamp(min=1e-3))
 
-    def forward(self, patches: Tensor, centre: Tensor) -> Tensor:
-        """[B, P, S, C] in reference units and the centres [B, P] to tokens [B, P, D].
+    def forward(self, patches: Tensor, centre: Tensor, seconds: Tensor) -> Tensor:
+        """[B, P, S, C] in reference units, centres [B, P] and durations [B, P] to tokens [B, P, D].
+
+        The duration is an input because resampling a patch, or a trial, to a fixed length hides it.
 
         Raises:
             DataError: Other channels, another patch length, or more patches than there are positions.
@@ -107,7 +109,8 @@ class SensorTokens(nn.Module):
         # The constant keeps the gradient finite where a sensor reads exactly zero.
         sizes = [(patches[..., list(t)].square().sum(-1, keepdim=True) + 1e-12).sqrt() for t in self.config.triads]
         x = (torch.cat([patches, *sizes], dim=-1) - self.mean) / self.std
-        tokens: Tensor = self.embed(x.flatten(2))
+        duration = seconds.clamp(min=0.01).log()[..., None]
+        tokens: Tensor = self.embed(torch.cat([x.flatten(2), duration], dim=-1))
         if self.config.position == "learnable":
             return tokens + self.position[: patches.shape[1]]
         return tokens + sinusoids(centre, tokens.shape[-1]) if self.config.position == "sinusoidal" else tokens
@@ -126,9 +129,11 @@ class InertialTransformer(nn.Module):
         self.layers = layers(config.dim, config.heads, config.mlp_ratio, config.layers, config.dropout)
         self.norm = nn.LayerNorm(config.dim)
 
-    def forward(self, patches: Tensor, patch_mask: Tensor, centre: Tensor, *, attention: bool = False) -> Seen:
-        """Patches [B, P, S, C], which of them are there [B, P] and their centres [B, P]."""
-        tokens = self.tokens(patches, centre)
+    def forward(
+        self, patches: Tensor, patch_mask: Tensor, centre: Tensor, seconds: Tensor, *, attention: bool = False
+    ) -> Seen:
+        """Patches [B, P, S, C], which of them are there, their centres and their seconds [B, P]."""
+        tokens = self.tokens(patches, centre, seconds)
         x = torch.cat([self.start.expand(len(tokens), 1, -1), tokens], dim=1)
         mask = F.pad(patch_mask, (1, 0), value=True)
         x, weight = run_layers(self.layers, x, mask, attention=attention)

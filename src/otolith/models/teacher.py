@@ -106,6 +106,7 @@ class Teacher(nn.Module):
         patches: Tensor,
         patch_mask: Tensor,
         centre: Tensor,
+        seconds: Tensor,
         skeleton: Tensor | None = None,
         *,
         attention: bool = False,
@@ -115,7 +116,7 @@ class Teacher(nn.Module):
         Raises:
             DataError: The teacher looks at skeletons and there is none.
         """
-        felt = self.sensors(patches, centre) + self.kind[0]
+        felt = self.sensors(patches, centre, seconds) + self.kind[0]
         parts, masks = [felt], [patch_mask]
         if self.config.joints:
             if skeleton is None:

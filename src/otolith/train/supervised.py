@@ -66,7 +66,8 @@ def mix(batch: SegmentBatch, target: Tensor, strength: float, probability: float
         return share * x + (1 - share) * x[other]
 
     skeleton = None if batch.skeleton is None else mixed(batch.skeleton)
-    return replace(batch, patches=mixed(batch.patches), skeleton=skeleton, window=None), mixed(target)
+    changed = replace(batch, patches=mixed(batch.patches), seconds=mixed(batch.seconds), skeleton=skeleton, window=None)
+    return changed, mixed(target)
 
 
 def shares(label: Tensor, count: int) -> Tensor:
