@@ -184,27 +184,33 @@ def test_each_segment_has_its_own_patches(watch: Floats) -> None:
 
 
 def test_fixed_patches_are_the_segment_in_pieces(watch: Floats) -> None:
-    patches, mask, centres = patch(watch, watch[..., :3], PatchingConfig(size=20))
+    patches, mask, centres, lengths = patch(watch, watch[..., :3], PatchingConfig(size=20))
     np.testing.assert_array_equal(patches, watch.reshape(-1, 8, 20, 6))
     assert mask.all() and mask.shape == (len(watch), 8)
     np.testing.assert_allclose(centres, np.tile((np.arange(8) + 0.5) / 8, (len(watch), 1)), rtol=1e-6)
+    assert lengths.shape == (len(watch), 8) and (lengths == 1 / 8).all()
 
 
 def test_what_is_left_after_the_last_fixed_patch_is_dropped(watch: Floats) -> None:
-    patches, mask, centres = patch(watch, watch[..., :3], PatchingConfig(size=50))
+    patches, mask, centres, lengths = patch(watch, watch[..., :3], PatchingConfig(size=50))
     assert patches.shape == (len(watch), 3, 20, 6) and mask.all()
     np.testing.assert_allclose(centres[0], [25 / 160, 75 / 160, 125 / 160], rtol=1e-6)
+    np.testing.assert_allclose(lengths, 50 / 160, rtol=1e-6)  # of the whole segment, what is dropped included
 
 
-def test_masks_and_centres_of_dynamic_patches(watch: Floats) -> None:
-    patches, mask, centres = patch(watch, watch[..., :3], DYNAMIC)
+def test_masks_centres_and_lengths_of_dynamic_patches(watch: Floats) -> None:
+    patches, mask, centres, lengths = patch(watch, watch[..., :3], DYNAMIC)
     bounds = bounds_of(watch)
-    assert patches.dtype == centres.dtype == np.float32 and patches.shape[:2] == mask.shape == centres.shape
+    assert patches.dtype == centres.dtype == lengths.dtype == np.float32
+    assert patches.shape[:2] == mask.shape == centres.shape == lengths.shape
     assert not mask.all() and mask[:, 0].all()
-    for row, present, centre in zip(bounds, mask, centres, strict=True):
+    for row, present, centre, length in zip(bounds, mask, centres, lengths, strict=True):
         found = there(row)
         assert present.tolist() == [True] * len(found) + [False] * (len(row) - len(found))
         np.testing.assert_allclose(centre[present], [(start + n / 2) / W for start, n in found], rtol=1e-6)
+        np.testing.assert_allclose(length[present], [n / W for _, n in found], rtol=1e-6)
+        assert not length[~present].any()
+    np.testing.assert_allclose(lengths.sum(1), 1, rtol=1e-6)  # together the whole segment
     assert centres.min() > 0 and centres.max() <= 1 and np.isfinite(patches).all()
 
 

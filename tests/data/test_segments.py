@@ -155,6 +155,7 @@ def test_labels_subjects_and_datasets_follow_the_rows(watch: Dataset, utd: Datas
     assert len(set(zip(groups.tolist(), segments.text_labels.tolist(), strict=True))) == len(set(groups.tolist()))
     whole = everything(segments)
     assert torch.equal(batch.patches, whole.patches[torch.from_numpy(rows)])  # each row from its own dataset
+    assert torch.equal(batch.seconds, whole.seconds[torch.from_numpy(rows)])
 
 
 def test_batches_are_all_segments_in_order(watch: Dataset) -> None:
@@ -178,6 +179,62 @@ def test_trials_that_are_too_short_are_left_out(folder: Path, some: list[Recordi
     assert replace(TRIALS, window_seconds=1.8).index(dataset).label.tolist() == ["walking", "running", "sitting"]
     with pytest.raises(DataError, match="no annotated stretch holds 5 s without a gap"):
         replace(TRIALS, window_seconds=10.0).index(dataset)
+
+
+# Durations
+
+DYNAMIC = PatchingConfig(dynamic=True)
+
+
+@pytest.mark.parametrize("rate", [50.0, 25.0])
+@pytest.mark.parametrize("patching", [PatchingConfig(), DYNAMIC], ids=["fixed", "dynamic"])
+def test_the_patches_of_a_trial_last_as_long_as_the_trial(
+    patching: PatchingConfig, rate: float, watch: Dataset, utd: Dataset, some: list[Recording]
+) -> None:
+    """Whatever its rate and its length after resampling; each row has the duration of its own trial."""
+    config = replace(TRIALS, patching=patching, prepare=replace(PLAIN, rate=rate))
+    segments = Segments([config.index(watch), config.index(utd)], config)
+    expected = torch.tensor([len(r.signal) / r.rate for r in some] + [6.0] * 5)
+    assert len(expected.unique()) > 10 and expected.max() > 2 * expected[:28].min()
+    rows = np.random.default_rng(1).permutation(33)
+    for chosen in (np.arange(33), rows):
+        batch = segments[Request(chosen, (0, 0, 0))]
+        assert batch.seconds.dtype == torch.float32 and batch.seconds.shape == batch.patch_mask.shape
+        torch.testing.assert_close(batch.seconds.sum(1), expected[torch.from_numpy(chosen)], atol=0.51 / rate, rtol=0)
+        assert torch.equal(batch.seconds > 0, batch.patch_mask)
+        # Where a patch lies and how long it lasts say the same.
+        ends = batch.seconds.cumsum(1) / batch.seconds.sum(1, keepdim=True)
+        middle = ends - batch.seconds / (2 * batch.seconds.sum(1, keepdim=True))
+        torch.testing.assert_close(middle[batch.patch_mask], batch.centre[batch.patch_mask], atol=1e-5, rtol=0)
+        if not patching.dynamic:
+            torch.testing.assert_close(batch.seconds, batch.seconds[:, :1].expand(33, 8))
+
+
+@pytest.mark.parametrize("rate", [40.0, 50.0])
+@pytest.mark.parametrize("patching", [PatchingConfig(), DYNAMIC], ids=["fixed", "dynamic"])
+def test_the_patches_of_a_cropped_trial_last_as_long_as_what_is_left(
+    patching: PatchingConfig, rate: float, clocks: Dataset
+) -> None:
+    """The signal says what time it is: from its first to its last sample the crop is as long as the patches."""
+    config = replace(TRIALS, prepare=PrepareConfig(rate=rate, lowpass=0.0))
+    index = config.index(clocks)
+    rows, augment = np.arange(40) % len(index), replace(RIGID, crop=0.4)
+    request = Request(rows, (5, 0, 0))
+    felt = Segments([index], config, augment=augment)[request].patches[..., 0].reshape(40, 160)
+    segments = Segments([index], replace(config, patching=patching), augment=augment)
+    seconds = segments[request].seconds.sum(1)
+    samples = torch.from_numpy(segments.parts[0].length[rows])
+    # Of n samples the last begins 1 / n of the duration before the end.
+    torch.testing.assert_close(seconds, (felt[:, -1] - felt[:, 0]) * samples / (samples - 1), atol=1e-3, rtol=0)
+    share = seconds / torch.tensor([3.0, 3.5])[torch.from_numpy(rows % 2)]
+    assert 0.2 < share.min() < 0.5 < 0.8 < share.max() < 1 and len(share.unique()) == 40
+    assert torch.equal(segments[request].seconds > 0, segments[request].patch_mask)
+
+
+def test_what_is_left_after_the_last_fixed_patch_counts_for_no_patch(watch: Dataset) -> None:
+    whole = everything(Segments([TRIALS.index(watch)], TRIALS)).seconds.sum(1)
+    part = everything(Segments([TRIALS.index(watch)], replace(TRIALS, patching=PatchingConfig(size=50)))).seconds
+    torch.testing.assert_close(part, (whole[:, None] * 50 / 160).expand(28, 3))
 
 
 # Windows
@@ -211,6 +268,7 @@ def test_the_text_aligned_teacher_sees_what_its_own_loader_gives(watch: Dataset)
     # The student sees the same samples.
     batch = segments[Request(rows, (0, 0, 0))]
     torch.testing.assert_close(batch.patches, ours.patches, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(batch.seconds, ours.patch_seconds[:, None].expand(30, 4))
 
 
 def test_without_a_teacher_of_words_there_is_no_window(watch: Dataset) -> None:
@@ -221,11 +279,12 @@ def test_dynamic_patches_are_sized_by_the_motion_before_any_normalisation(watch:
     config = replace(TRIALS, patching=PatchingConfig(dynamic=True))
     segments = Segments([TRIALS.index(watch)], config)
     batch, signal = everything(segments), segments.plain()
-    patches, mask, centres = patch(signal, signal[..., :3], config.patching)
+    patches, mask, centres, lengths = patch(signal, signal[..., :3], config.patching)
     assert not mask.all()
     np.testing.assert_array_equal(batch.patches, patches)
     np.testing.assert_array_equal(batch.patch_mask, mask)
     np.testing.assert_array_equal(batch.centre, centres)
+    np.testing.assert_allclose(batch.seconds, lengths * segments.parts[0].length[:, None] / PLAIN.rate, rtol=1e-6)
 
 
 def test_the_accelerometer_is_found_wherever_its_columns_are(folder: Path, some: list[Recording]) -> None:
@@ -430,6 +489,7 @@ def test_without_augmentation_the_seed_changes_nothing(utd: Dataset) -> None:
     # Nor does strength zero.
     still = Segments([TRIALS.index(utd)], TRIALS, augment=RIGID, skeletons=True)[Request(rows, (0, 0, 0))]
     torch.testing.assert_close(still.patches, batch.patches)
+    torch.testing.assert_close(still.seconds, batch.seconds)
     torch.testing.assert_close(still.skeleton, batch.skeleton)
 
 
@@ -470,6 +530,7 @@ def test_a_change_sees_the_segments_in_reference_units_and_the_seed(watch: Datas
     for seed in (0, 0, 1):
         batch = changed[Request(np.arange(3), (seed, 0, 0))]
         torch.testing.assert_close(batch.patches, 2 * plain[Request(np.arange(3), (0, 0, 0))].patches)
+        assert torch.equal(batch.seconds, plain[Request(np.arange(3), (0, 0, 0))].seconds)
     np.testing.assert_array_equal(seen[0][0], plain.plain()[:3])
     assert seen[0][1] == seen[1][1] != seen[2][1]
 

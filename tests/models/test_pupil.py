@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ from otolith.types import Batch, CheckpointError, DataError, MissingExtraError, 
 SMALL = StudentConfig(dim=32, heads=2, layers=1, patch_samples=64, triads=((0, 1, 2),), position="sinusoidal")
 BODY = TeacherConfig(dim=32, layers=1, heads=2, joints=5, frames=8, stride=4, width=8, sensors=SMALL)
 LABELS = ["walking", "lying", "bent over row"]
+CENTRE = ((torch.arange(4) + 0.5) / 4).expand(5, -1)
 SAID = [["walking", "a person is walking"], ["lying"]]
 META = {"stage": "distil", "labels": LABELS, "history": {"spar": {"train": ["subject01"]}}}
 
@@ -35,7 +37,8 @@ META = {"stage": "distil", "labels": LABELS, "history": {"spar": {"train": ["sub
 def segments(spar_batch: Batch) -> SegmentBatch:
     mask = torch.arange(4) < torch.tensor([4, 2, 3, 4, 1])[:, None]
     bodies = torch.randn(5, 8, 5, 3, generator=torch.Generator().manual_seed(0))
-    return SegmentBatch(spar_batch.patches, mask, ((torch.arange(4) + 0.5) / 4).expand(5, -1), skeleton=bodies)
+    seconds = torch.linspace(0.2, 3, 20).view(5, 4).where(mask, 0.0)
+    return SegmentBatch(spar_batch.patches, mask, CENTRE, seconds, skeleton=bodies)
 
 
 @pytest.fixture
@@ -101,6 +104,18 @@ def test_answers_are_the_head_on_the_feature(
     assert looked.attention is not None and (looked.attention[~segments.patch_mask] == 0).all()
 
 
+@EVERY
+@torch.no_grad()
+def test_answers_depend_on_how_long_the_patches_lasted(
+    make: Callable[[], Student | TeacherModel], segments: SegmentBatch
+) -> None:
+    model: Any = made(make)
+    faster = answers(model, replace(segments, seconds=segments.seconds / 2))
+    assert ((faster - answers(model, segments)).abs().amax(1) > 1e-3).all()
+    absent = segments.seconds.where(segments.patch_mask, 9.0)
+    close(answers(model, replace(segments, seconds=absent)), answers(model, segments))
+
+
 def test_who_needs_a_skeleton(segments: SegmentBatch) -> None:
     assert teacher().sees_skeletons and not blind().sees_skeletons
     without = replace(segments, skeleton=None)
@@ -124,14 +139,18 @@ def test_a_student_of_words_has_classes_on_request_only(known: TextCache, segmen
 def test_windows_and_segments_are_the_same_to_a_student_of_words(known: TextCache, spar_batch: Batch) -> None:
     model = text_student(known)
     mask = torch.ones(5, 4, dtype=torch.bool)
-    batch = SegmentBatch(spar_batch.patches, mask, ((torch.arange(4) + 0.5) / 4).expand(5, -1))
-    embedding, features = model.embed(spar_batch), model.features(spar_batch)
+    lasted = torch.tensor([0.25, 0.5, 1.0, 2.0, 3.0])
+    windows = replace(spar_batch, patch_seconds=lasted)
+    batch = SegmentBatch(spar_batch.patches, mask, CENTRE, lasted[:, None].expand(5, 4))
+    embedding, features = model.embed(windows), model.features(windows)
     close(embedding, model.project(model.see(batch).feature))
     close(embedding.norm(dim=1), torch.ones(5))
     assert embedding.shape == (5, 384) and features.shape == (5, 384 + 32)
     close(features[:, :384], embedding)
     close(features[:, 384:].norm(dim=1), torch.ones(5))
     assert model.logits(embedding, model.prototypes(SAID)).shape == (5, 2)
+    apart = (model.embed(spar_batch) - embedding).abs().amax(1) > 1e-4
+    assert apart.tolist() == (spar_batch.patch_seconds != lasted).tolist()  # of 1 s each, as the third one is
 
 
 @torch.no_grad()

@@ -31,6 +31,7 @@ def network(config: StudentConfig = SMALL, **changes: object) -> InertialTransfo
     net = InertialTransformer(replace(config, **changes)).eval()  # type: ignore[arg-type]
     with torch.no_grad():
         net.start.normal_()
+        net.tokens.embed.weight[:, -1].normal_()
         for name, weight in net.named_parameters():
             if name.endswith("position"):
                 weight.normal_()
@@ -41,11 +42,23 @@ def places(count: int, rows: int) -> Tensor:
     return ((torch.arange(count) + 0.5) / count).expand(rows, -1)
 
 
+def lasting(count: int, rows: int) -> Tensor:
+    """Durations as they may be: no two alike, shorter and longer than a second."""
+    return torch.linspace(0.2, 3, rows * count).view(rows, count)
+
+
 @torch.no_grad()
-def see(net: InertialTransformer, patches: Tensor, mask: Tensor | None = None, centre: Tensor | None = None) -> Tensor:
+def see(
+    net: InertialTransformer,
+    patches: Tensor,
+    mask: Tensor | None = None,
+    centre: Tensor | None = None,
+    seconds: Tensor | None = None,
+) -> Tensor:
     rows, count = patches.shape[:2]
     mask = torch.ones(rows, count, dtype=torch.bool) if mask is None else mask
-    out: Seen = net(patches, mask, places(count, rows) if centre is None else centre)
+    centre = places(count, rows) if centre is None else centre
+    out: Seen = net(patches, mask, centre, lasting(count, rows) if seconds is None else seconds)
     return out.feature
 
 
@@ -100,29 +113,32 @@ def test_patches_that_do_not_fit_are_refused(shape: tuple[int, ...], sentence: s
 
 
 def test_tokens_by_the_definition(spar_batch: Batch) -> None:
-    """Magnitudes appended, z-scored with what is stored, all samples of a patch through one matrix."""
+    """Magnitudes appended, z-scored with what is stored, all samples of a patch and its duration through one matrix."""
     torch.manual_seed(0)
     tokens = SensorTokens(replace(SMALL, position="none"), 32)
     mean, std = torch.randn(8), torch.rand(8) + 0.5
     std[3] = 0  # a channel that never changes is not blown up
     tokens.normalise_by(mean, std)
-    patches = spar_batch.patches
+    patches, seconds = spar_batch.patches, lasting(4, 5)
+    seconds[2, 3] = 0  # where there is no patch
     with torch.no_grad():
-        got = tokens(patches, places(4, 5))
+        got = tokens(patches, places(4, 5), seconds)
     for b, p in ((0, 0), (2, 3), (4, 1)):
         rows = []
         for sample in patches[b, p]:
             sizes = [math.sqrt(sum(float(v) ** 2 for v in sample[c : c + 3])) for c in (0, 3)]
             values = torch.cat([sample, torch.tensor(sizes)])
             rows.append((values - mean) / std.clamp(min=1e-3))
-        torch.testing.assert_close(got[b, p], tokens.embed(torch.cat(rows)), atol=1e-3, rtol=1e-3)
+        duration = torch.tensor([math.log(max(float(seconds[b, p]), 0.01))])
+        torch.testing.assert_close(got[b, p], tokens.embed(torch.cat([*rows, duration])), atol=1e-3, rtol=1e-3)
 
 
 def test_a_magnitude_does_not_depend_on_how_its_sensor_is_turned(spar_batch: Batch) -> None:
     """With the axes muted only the magnitudes are left: turning one sensor changes nothing, mixing two does."""
     net = network()
     with torch.no_grad():
-        weight = net.tokens.embed.weight.view(32, 64, 8)
+        net.tokens.embed.weight[:, -1] = 0
+        weight = net.tokens.embed.weight[:, :-1].view(32, 64, 8)
         weight[..., :6] = 0
         weight[..., 6:].normal_()
     x = spar_batch.patches
@@ -134,7 +150,8 @@ def test_a_magnitude_does_not_depend_on_how_its_sensor_is_turned(spar_batch: Bat
 
 def test_without_triads_there_are_no_magnitudes(spar_batch: Batch) -> None:
     with_magnitudes, without = network(), network(triads=())
-    assert with_magnitudes.tokens.embed.in_features == 64 * 8 and without.tokens.embed.in_features == 64 * 6
+    assert with_magnitudes.tokens.embed.in_features == 64 * 8 + 1
+    assert without.tokens.embed.in_features == 64 * 6 + 1
     assert len(without.tokens.mean) == 6
     assert see(without, spar_batch.patches).shape == (5, 32)
 
@@ -145,38 +162,81 @@ def test_statistics_are_buffers_and_carry_along() -> None:
     assert {"tokens.mean", "tokens.std"} <= set(net.state_dict()) - {name for name, _ in net.named_parameters()}
 
 
+# Duration
+
+
+@torch.no_grad()
+def test_a_token_says_how_long_its_patch_lasted(spar_batch: Batch) -> None:
+    """Twice as long moves a token by the same step, however long it lasted and whatever it looks like."""
+    net, seconds = network(position="none"), lasting(4, 5)
+    longer = seconds.clone()
+    longer[1, 2] *= 2
+    longer[3, 0] *= 2
+    moved = net.tokens(spar_batch.patches, places(4, 5), longer) - net.tokens(spar_batch.patches, places(4, 5), seconds)
+    step = net.tokens.embed.weight[:, -1] * math.log(2)
+    assert step.norm() > 1
+    close(moved[1, 2], step)
+    close(moved[3, 0], step)
+    moved[1, 2] = moved[3, 0] = 0
+    assert not moved.any()  # nothing is told of the others
+
+
+@EVERY
+def test_the_same_samples_in_less_time_are_another_movement(position: str, spar_batch: Batch) -> None:
+    net, seconds = network(position=position), lasting(4, 5)
+    slow, fast = see(net, spar_batch.patches, seconds=seconds), see(net, spar_batch.patches, seconds=seconds / 2)
+    assert ((slow - fast).abs().amax(1) > 0.1).all()
+    one = seconds.clone()
+    one[2, 1] /= 2
+    changed = (see(net, spar_batch.patches, seconds=one) - slow).abs().amax(1)
+    assert changed[2] > 0.01 and not changed[[0, 1, 3, 4]].any()
+
+
+@EVERY
+def test_seconds_of_masked_patches_do_not_matter(position: str, spar_batch: Batch) -> None:
+    net, seconds = network(position=position), lasting(4, 5)
+    mask = torch.arange(4) < torch.tensor([4, 2, 3, 1, 4])[:, None]
+    expected = see(net, spar_batch.patches, mask, seconds=seconds)
+    for value in (0.0, 1e-9, 7.0, 1e6, -1.0):
+        close(see(net, spar_batch.patches, mask, seconds=seconds.where(mask, value)), expected)
+
+
 # Padding and batching
 
 
 @EVERY
 def test_padding_changes_nothing(position: str, spar_batch: Batch) -> None:
     net = network(position=position)
-    expected = see(net, spar_batch.patches)
+    seconds = lasting(4, 5)
+    expected = see(net, spar_batch.patches, seconds=seconds)
     for value in (0.0, 50.0, -1e4):
         padded = F.pad(spar_batch.patches, (0, 0, 0, 0, 0, 3), value=value)
         mask = F.pad(torch.ones(5, 4, dtype=torch.bool), (0, 3), value=False)
-        close(see(net, padded, mask, F.pad(places(4, 5), (0, 3), value=0.9)), expected)
+        centre, lasted = F.pad(places(4, 5), (0, 3), value=0.9), F.pad(seconds, (0, 3), value=abs(value))
+        close(see(net, padded, mask, centre, lasted), expected)
 
 
 @EVERY
 def test_batching_with_shorter_segments_changes_nothing(position: str, spar_batch: Batch) -> None:
     net, lengths = network(position=position), [4, 2, 3, 1, 4]
     mask = torch.arange(4) < torch.tensor(lengths)[:, None]
-    together = see(net, spar_batch.patches, mask)
+    together, seconds = see(net, spar_batch.patches, mask), lasting(4, 5)
     for row, length in enumerate(lengths):
-        alone = see(net, spar_batch.patches[row : row + 1, :length], centre=places(4, 1)[:, :length])
+        patches, lasted = spar_batch.patches[row : row + 1, :length], seconds[row : row + 1, :length]
+        alone = see(net, patches, centre=places(4, 1)[:, :length], seconds=lasted)
         close(alone[0], together[row])
     assert (together[1] - see(net, spar_batch.patches)[1]).abs().max() > 0.01  # what is there counts
 
 
 def test_padding_gets_no_gradient(spar_batch: Batch) -> None:
-    patches = spar_batch.patches.clone().requires_grad_()
+    patches, seconds = spar_batch.patches.clone().requires_grad_(), lasting(4, 5).requires_grad_()
     mask = torch.arange(4) < torch.tensor([4, 2, 3, 1, 4])[:, None]
     # No plain sum: a normalised feature has a constant one.
-    feature = network()(patches, mask, places(4, 5)).feature
+    feature = network()(patches, mask, places(4, 5), seconds).feature
     (feature * torch.randn(feature.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
     assert patches.grad is not None and (patches.grad[~mask] == 0).all()
     assert (patches.grad[mask].abs().sum((1, 2)) > 0).all()
+    assert seconds.grad is not None and (seconds.grad[~mask] == 0).all() and (seconds.grad[mask] != 0).all()
 
 
 # Positions
@@ -184,20 +244,20 @@ def test_padding_gets_no_gradient(spar_batch: Batch) -> None:
 
 def test_the_order_of_patches_matters_where_they_have_a_position(spar_batch: Batch) -> None:
     order = torch.tensor([2, 0, 3, 1])
-    x = spar_batch.patches
+    x, seconds = spar_batch.patches, lasting(4, 5)
     mask = torch.tensor([1, 1, 0, 1]).bool().expand(5, -1)
     none = network(position="none")
-    close(see(none, x[:, order]), see(none, x))
-    close(see(none, x[:, order], mask[:, order]), see(none, x, mask))
+    close(see(none, x[:, order], seconds=seconds[:, order]), see(none, x))
+    close(see(none, x[:, order], mask[:, order], seconds=seconds[:, order]), see(none, x, mask))
     for position in ("learnable", "sinusoidal"):
         net = network(position=position)
-        assert (see(net, x[:, order]) - see(net, x)).abs().max() > 0.01
+        assert (see(net, x[:, order], seconds=seconds[:, order]) - see(net, x)).abs().max() > 0.01
 
 
 def test_sinusoidal_positions_are_those_of_the_centres(spar_batch: Batch) -> None:
     net, order = network(position="sinusoidal"), torch.tensor([2, 0, 3, 1])
-    x, centre = spar_batch.patches, places(4, 5)
-    close(see(net, x[:, order], centre=centre[:, order]), see(net, x, centre=centre))
+    x, centre, seconds = spar_batch.patches, places(4, 5), lasting(4, 5)
+    close(see(net, x[:, order], centre=centre[:, order], seconds=seconds[:, order]), see(net, x, centre=centre))
     assert (see(net, x, centre=centre / 2) - see(net, x, centre=centre)).abs().max() > 0.01
 
 
@@ -222,19 +282,20 @@ def test_open_attention_equals_the_fused_one(full: bool, position: str, spar_bat
     net = network(position=position, layers=3)
     mask = torch.arange(4) < torch.tensor([4, 4, 4, 4, 4] if full else [4, 2, 3, 1, 4])[:, None]
     with torch.no_grad():
-        open_ = net(spar_batch.patches, mask, places(4, 5), attention=True)
+        open_ = net(spar_batch.patches, mask, places(4, 5), lasting(4, 5), attention=True)
     close(open_.feature, see(net, spar_batch.patches, mask))
-    assert net(spar_batch.patches, mask, places(4, 5)).attention is None
+    assert net(spar_batch.patches, mask, places(4, 5), lasting(4, 5)).attention is None
 
 
 @torch.no_grad()
 def test_attention_sums_to_one_over_class_token_and_valid_patches(spar_batch: Batch) -> None:
     net = network()
     mask = torch.arange(4) < torch.tensor([4, 2, 3, 1, 4])[:, None]
-    looked = net(spar_batch.patches, mask, places(4, 5), attention=True).attention
+    looked = net(spar_batch.patches, mask, places(4, 5), lasting(4, 5), attention=True).attention
     assert looked is not None and looked.shape == (5, 4)
     assert (looked[~mask] == 0).all() and (looked[mask] > 0).all()
-    x = torch.cat([net.start.expand(5, 1, -1), net.tokens(spar_batch.patches, places(4, 5))], dim=1)
+    tokens = net.tokens(spar_batch.patches, places(4, 5), lasting(4, 5))
+    x = torch.cat([net.start.expand(5, 1, -1), tokens], dim=1)
     weight = run_layers(net.layers, x, F.pad(mask, (1, 0), value=True), attention=True)[1]
     assert weight is not None
     close(weight.sum(-1), torch.ones(5, 5))
@@ -263,9 +324,10 @@ def test_attention_is_the_mean_over_heads_of_the_last_layer() -> None:
 
 def test_every_weight_learns(spar_batch: Batch) -> None:
     net = network(triads=((0, 1, 2), (3, 4, 5)), patches=4)
-    out = net(spar_batch.patches, torch.ones(5, 4, dtype=torch.bool), places(4, 5)).feature
+    out = net(spar_batch.patches, torch.ones(5, 4, dtype=torch.bool), places(4, 5), lasting(4, 5)).feature
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
     assert [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    assert (net.tokens.embed.weight.grad.abs().sum(0) > 0).all()  # from every input, the duration included
 
 
 def test_dropout_takes_a_feature_from_all_tokens_and_only_in_training(spar_batch: Batch) -> None:

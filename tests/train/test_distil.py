@@ -194,14 +194,16 @@ def test_objectives_that_make_no_sense_are_refused(values: dict[str, float]) -> 
 
 def test_mixtures_are_of_pairs_and_targets_follow() -> None:
     patches = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 2, 3, 6)
-    label = torch.tensor([0, 1, 2, -1])
-    batch = SegmentBatch(patches, torch.ones(4, 2, dtype=torch.bool), torch.zeros(4, 2), label=label)
+    label, seconds = torch.tensor([0, 1, 2, -1]), torch.tensor([[0.5, 1.5]]) + patches[:, :, 0, 0]
+    batch = SegmentBatch(patches, torch.ones(4, 2, dtype=torch.bool), torch.zeros(4, 2), seconds, label=label)
     target = shares(label, 3)
     assert target.sum(1).tolist() == [1, 1, 1, 0]
     torch.manual_seed(3)
     mixed, wanted = mix(batch, target, 0.4, 1.0)
     values = mixed.patches[:, 0, 0, 0]
     assert not torch.equal(values, patches[:, 0, 0, 0]) and values.min() >= 0 and values.max() <= 3
+    # A mixture lasts as long as its parts on average, in the same shares.
+    torch.testing.assert_close(mixed.seconds, torch.tensor([[0.5, 1.5]]) + values[:, None])
     # Class k sits at value k, so the mean class of a mixture of labelled segments is its value.
     full = wanted.sum(1) > 0.999
     torch.testing.assert_close((wanted @ torch.arange(3.0))[full], values[full])

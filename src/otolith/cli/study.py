@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,8 @@ def study(
     output: Annotated[Path, typer.Option("--output", "-o", help="Results CSV; rows are added, what is there is kept.")],
     runs: Annotated[Path, typer.Option("--runs", help="Folder of the training runs.")] = Path("runs/study"),
     only: Annotated[str | None, typer.Option(help="Variants to run, separated by commas; all by default.")] = None,
+    protocols: Annotated[str | None, typer.Option(help="Protocols to run, likewise.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds to run, likewise.")] = None,
 ) -> None:
     """Measure variants of teachers and students, with controls, over protocols, folds and seeds."""
     from rich.console import Console
@@ -37,12 +39,13 @@ def study(
     from otolith.evaluate.study import StudyConfig
 
     plan = build(StudyConfig, read_yaml(config))
-    wanted = _choose(plan, only)
+    wanted = [v for v in plan.variants if v.name in _chosen("--only", only, [v.name for v in plan.variants])]
+    chosen = {int(seed) for seed in _chosen("--seeds", seeds, [str(seed) for seed in plan.seeds])}
     dataset, console = Dataset.open(data), Console(stderr=True)
     people = dataset.recordings["subject"].unique().tolist()
-    for protocol in plan.protocols:
+    for protocol in _chosen("--protocols", protocols, plan.protocols):
         for fold in folds(protocol, people, dataset.split):
-            for seed in plan.seeds:
+            for seed in (seed for seed in plan.seeds if seed in chosen):
                 bench = _Bench(plan, dataset, protocol, fold, seed, runs, ResultsFile(output))
                 for variant in wanted:
                     if _runs_here(variant, plan, protocol, seed):
@@ -50,15 +53,13 @@ def study(
     typer.echo(f"results: {output}")
 
 
-def _choose(plan: StudyConfig, only: str | None) -> list[Variant]:
-    names = [variant.name for variant in plan.variants]
-    chosen = names if only is None else [name.strip() for name in only.split(",")]
-    unknown = [name for name in chosen if name not in names]
+def _chosen(flag: str, given: str | None, there: Sequence[str]) -> list[str]:
+    """Those of the study that a flag names, in the order of the study; all without it."""
+    names = list(there) if given is None else [name.strip() for name in given.split(",")]
+    unknown = [name for name in names if name not in there]
     if unknown:
-        raise ConfigError(
-            f"--only names '{unknown[0]}', which is no variant of the study: there are {', '.join(names)}"
-        )
-    return [variant for variant in plan.variants if variant.name in chosen]
+        raise ConfigError(f"{flag} names '{unknown[0]}', which the study does not have: there are {', '.join(there)}")
+    return [name for name in there if name in names]
 
 
 def _runs_here(variant: Variant, plan: StudyConfig, protocol: str, seed: int) -> bool:
