@@ -7,8 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 HAPT ?= runs/hapt
+UTD ?= runs/utd
+SIX := "walking,walking upstairs,walking downstairs,sitting,standing,lying"
 
-.PHONY: help venv demo demo-seeds hapt tables test test-slow lint format docs bench clean
+.PHONY: help venv demo demo-seeds hapt student-text utd tables test test-slow lint format docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -39,9 +41,22 @@ hapt: venv  ## train `small` on HAPT, measure there and on MotionSense: runs/hap
 	$(BIN)/otolith pretrain -c configs/hapt-small-pretrain.yaml -d $(HAPT)/data/hapt -o $(HAPT)/pretrain --resume
 	$(BIN)/otolith align -c configs/hapt-small-align.yaml -d $(HAPT)/data/hapt -o $(HAPT)/align --resume \
 		--from $(HAPT)/pretrain/best.safetensors
-	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/hapt -o $(HAPT)/results.csv \
-		--labels "walking,walking upstairs,walking downstairs,sitting,standing,lying"
+	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/hapt -o $(HAPT)/results.csv --labels $(SIX)
 	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/motionsense -o $(HAPT)/results.csv
+
+student-text: hapt  ## distil a student that keeps the words from it, measure both: runs/hapt/student_text.csv
+	$(BIN)/otolith distil -c configs/hapt-student-text.yaml -d $(HAPT)/data/hapt -o $(HAPT)/student --resume \
+		--from $(HAPT)/align/best.safetensors
+	for model in align student; do \
+		$(BIN)/otolith evaluate -m $(HAPT)/$$model/best.safetensors -d $(HAPT)/data/hapt -o $(HAPT)/student_text.csv \
+			--labels $(SIX) --examples 1,4,16 || exit 1; \
+		$(BIN)/otolith evaluate -m $(HAPT)/$$model/best.safetensors -d $(HAPT)/data/motionsense \
+			-o $(HAPT)/student_text.csv --examples 1,4,16 || exit 1; done
+
+utd: venv  ## teachers, students and controls on UTD-MHAD: runs/utd/*.csv (needs OTOLITH_RAW_DIR and the extra `baselines`)
+	$(BIN)/otolith datasets convert utd_mhad -o $(UTD)/data
+	for study in tuning study ablations; do $(BIN)/otolith study -c configs/utd-mhad-$$study.yaml -d $(UTD)/data \
+		-o $(UTD)/$$study.csv --runs $(UTD)/runs || exit 1; done
 
 tables: venv  ## the tables of README.md and docs/datasets.md
 	$(BIN)/python tools/doc_tables.py

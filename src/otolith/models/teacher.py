@@ -59,9 +59,8 @@ class SkeletonTokens(nn.Module):
     def __init__(self, config: TeacherConfig) -> None:
         super().__init__()
         self.config = config
-        self.joints = nn.Sequential(
-            nn.Conv1d(6 * config.joints, config.width, 5, stride=2, padding=2), nn.BatchNorm1d(config.width), nn.GELU()
-        )
+        self.joints = nn.Conv1d(6 * config.joints, config.width, 5, stride=2, padding=2)
+        self.norm = nn.LayerNorm(config.width)  # not over the batch: in it, bodies that were not seen would count
         self.embed = nn.Conv1d(config.width, config.dim, config.stride // 2, stride=config.stride // 2)
 
     def forward(self, skeleton: Tensor) -> Tensor:
@@ -77,7 +76,8 @@ class SkeletonTokens(nn.Module):
             )
         speed = F.pad(skeleton.diff(dim=1), (0, 0, 0, 0, 1, 0)) * 5  # of the order of the positions
         x = torch.cat([skeleton, speed], dim=-1).flatten(2).transpose(1, 2)  # [B, 6 J, F]
-        tokens: Tensor = self.embed(self.joints(x)).transpose(1, 2)
+        x = F.gelu(self.norm(self.joints(x).transpose(1, 2))).transpose(1, 2)
+        tokens: Tensor = self.embed(x).transpose(1, 2)
         places = (torch.arange(tokens.shape[1], device=tokens.device) + 0.5) / tokens.shape[1]
         return tokens + sinusoids(places, tokens.shape[-1])
 
