@@ -327,7 +327,8 @@ def test_every_weight_learns(spar_batch: Batch) -> None:
     out = net(spar_batch.patches, torch.ones(5, 4, dtype=torch.bool), places(4, 5), lasting(4, 5)).feature
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
     assert [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
-    assert (net.tokens.embed.weight.grad.abs().sum(0) > 0).all()  # from every input, the duration included
+    learnt = net.tokens.embed.weight.grad
+    assert learnt is not None and (learnt.abs().sum(0) > 0).all()  # from every input, the duration included
 
 
 def test_dropout_takes_a_feature_from_all_tokens_and_only_in_training(spar_batch: Batch) -> None:

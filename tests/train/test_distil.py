@@ -22,7 +22,7 @@ from otolith.train.distil import DistilConfig, DistilObjective, distil
 from otolith.train.run import Run
 from otolith.train.sources import split_sources
 from otolith.train.supervised import mix, predict, shares
-from otolith.train.teach import TeachConfig, teach
+from otolith.train.teach import TeachConfig, hide_modality, teach
 from otolith.types import CheckpointError, ConfigError, DataError, LeakError, SegmentBatch
 
 
@@ -285,3 +285,22 @@ def test_both_kinds_of_teachers_at_once(
     model: Any = load_model(best)
     assert isinstance(model, TextStudent) and model.head is not None and len(model.meta["parents"]) == 2
     assert {"labels", "answers", "cosine", "relational"} <= set(history(best.parent)[0])
+
+
+# Hiding a modality
+
+
+def test_one_modality_is_hidden_and_never_both() -> None:
+    count = 4000
+    skeleton = torch.zeros(count, 2, 1, 3)
+    skeleton[::10] = float("nan")  # a camera that saw nothing
+    valid = torch.ones(count, 3, dtype=torch.bool)
+    batch = SegmentBatch(torch.zeros(count, 3, 2, 6), valid, torch.zeros(count, 3), torch.ones(count, 3), skeleton)
+    torch.manual_seed(0)
+    hidden = hide_modality(batch, 0.4)
+    assert hidden.skeleton is not None
+    seen, felt = hidden.skeleton.flatten(1).isfinite().all(1), hidden.patch_mask.all(1)
+    assert (seen | felt).all() and (hidden.patch_mask.any(1) == felt).all()
+    assert float((~felt).float().mean()) == pytest.approx(0.2 * 0.9, abs=0.03)
+    assert float((~seen).float().mean()) == pytest.approx(0.1 + 0.2 * 0.9, abs=0.03)
+    assert hide_modality(batch, 0.0) is batch

@@ -67,7 +67,7 @@ class Saved(nn.Module):
             raise CheckpointError(f"{where} is what a training run resumes from: use best.safetensors beside it")
         try:
             sizes = checkpoint.meta["model"]
-            if cls.kind not in sizes:
+            if sizes and cls.kind not in sizes:
                 raise CheckpointError(f"{where} holds another kind of model ({', '.join(sizes)}), not {cls.__name__}")
             model = cls.of_sizes(sizes)
             model.meta = meta
