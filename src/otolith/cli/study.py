@@ -114,7 +114,8 @@ class _Bench:
         model: Any = load_model(self.checkpoint(variant))
         config = self._config(variant).segments
         index = self._judged(config.index(self.dataset), model.meta["labels"])
-        found = judge(model, index, config, disturbances=list(DISTURBANCES) if variant.robustness else ())
+        disturbed = variant.robustness and self.protocol == self.plan.protocols[0]
+        found = judge(model, index, config, disturbances=list(DISTURBANCES) if disturbed else ())
         out = []
         for name, values in found.items():
             protocol = f"robustness-{name}" if name else self.protocol

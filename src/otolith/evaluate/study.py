@@ -35,7 +35,7 @@ class Variant:
         set: Values of its configuration that differ from the study's, as `key.sub: value`.
         protocols: Where it is run; empty is everywhere.
         seeds: How many of the study's seeds; 0 is all.
-        robustness: Whether it is also judged on disturbed segments.
+        robustness: Whether it is also judged on disturbed segments, in the study's first protocol.
     """
 
     name: str
