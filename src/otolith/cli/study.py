@@ -49,7 +49,7 @@ def study(
                 bench = _Bench(plan, dataset, protocol, fold, seed, runs, ResultsFile(output))
                 for variant in wanted:
                     if _runs_here(variant, plan, protocol, seed):
-                        console.print(bench.measure(variant), highlight=False)
+                        console.print(bench.measure(variant), highlight=False, soft_wrap=True)
     typer.echo(f"results: {output}")
 
 
@@ -144,7 +144,7 @@ class _Bench:
         from otolith.train.distil import distil
         from otolith.train.teach import teach
 
-        config: Any = self._config(variant)
+        config: Any = self._config(variant, [str(self.checkpoint(other)) for other in self._teachers(variant)])
         folder = self.runs / self.protocol / self.fold.name / f"seed{self.seed}" / variant.name
         if variant.stage == "teach":
             return teach(config, folder, resume=True)
@@ -156,8 +156,8 @@ class _Bench:
     def _place(self, variant: Variant) -> dict[str, Any]:
         return {"model": variant.name, "dataset": self.dataset.name, "fold": self.fold.name, "seed": self.seed}
 
-    def _config(self, variant: Variant) -> SegmentRun:
-        """The configuration of a variant's run here, its teachers trained."""
+    def _config(self, variant: Variant, teachers: Sequence[str] = ()) -> SegmentRun:
+        """The configuration of a variant's run here."""
         from otolith.cli.config import build
         from otolith.train.distil import DistilConfig
         from otolith.train.supervised import SegmentRun
@@ -168,7 +168,7 @@ class _Bench:
             return build(SegmentRun, {k: v for k, v in values.items() if k in ("data", "seed", "segments")})
         if variant.stage == "teach":
             return build(TeachConfig, values)
-        return build(DistilConfig, {**values, "teachers": [str(self.checkpoint(v)) for v in self._teachers(variant)]})
+        return build(DistilConfig, {**values, "teachers": list(teachers)})
 
     def _teachers(self, variant: Variant) -> list[Variant]:
         return [other for other in self.plan.variants if other.name in variant.teachers]
@@ -190,12 +190,14 @@ class _Bench:
         return {**values, "seed": self.seed, "data": {**values.get("data", {}), **data}}
 
     def _identity(self, variant: Variant) -> dict[str, Any]:
-        """What the result depends on, beside the data: no paths, no cache."""
-        values = self._values(variant)
-        values["data"] = {k: v for k, v in values["data"].items() if k != "datasets"}
+        """What the result depends on, beside the data and with every default: no paths, no cache, no threads."""
+        config = asdict(self._config(variant))
+        for section, key in (("data", "datasets"), ("train", "threads")):
+            del config[section][key]
+        del config["segments"]["prepare"]["cache"]
         return {
             "variant": {**asdict(variant), "protocols": None, "seeds": None},
-            "values": values,
+            "config": config,
             "judged": list(self.fold.judged),
             "teachers": [self._identity(other) for other in self._teachers(variant)],
         }
