@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from otolith.data.labels import sentences
-from otolith.data.loader import LoaderConfig, TextTable, Windows, describe_channels
+from otolith.data.loader import LoaderConfig, Windows, describe_channels
 from otolith.data.segments import SegmentConfig, Segments
 from otolith.models.calibration import calibrate
 from otolith.models.model import Otolith
@@ -214,7 +214,7 @@ def distil(config: DistilConfig, folder: Path, *, resume: bool = False) -> Path:
     loader = None if by_words is None else _loader(config.segments)
     if by_words is not None and loader is not None:
         sources = replace(sources, text=by_words.texts.table(describe_channels(sources.train, loader.view)))
-    segments = _segments(config, sources, by_class, loader)
+    segments = _segments(config, sources, by_class, by_words)
     model = _student(config, segments, sources.labels, by_class, by_words)
     normalise(model, segments)
     for file, start in begun.items():
@@ -250,8 +250,8 @@ def _sort(teachers: Mapping[str, Saved], config: DistilConfig) -> tuple[list[Tea
 
 
 def _cut(segments: Mapping[str, Any]) -> dict[str, Any]:
-    """What teacher and student must see alike."""
-    return {key: value for key, value in segments.items() if key != "prepare"}
+    """What teacher and student must see alike: all but where things are kept."""
+    return {**segments, "prepare": {k: v for k, v in segments["prepare"].items() if k != "cache"}}
 
 
 def _loader(segments: SegmentConfig) -> LoaderConfig:
@@ -267,18 +267,18 @@ def _loader(segments: SegmentConfig) -> LoaderConfig:
 
 
 def _segments(
-    config: DistilConfig, sources: Sources, by_class: Sequence[TeacherModel], loader: LoaderConfig | None
+    config: DistilConfig, sources: Sources, by_class: Sequence[TeacherModel], by_words: Otolith | None
 ) -> Segments:
     """What is trained on: everything where a teacher of words needs no label, else what has one."""
-    indexes = sources.train if loader else [index.labelled(sources.labels) for index in sources.train]
-    text: TextTable | None = sources.text if loader else None
+    indexes = sources.train if by_words else [index.labelled(sources.labels) for index in sources.train]
     return Segments(
         indexes,
         config.segments,
         labels=sources.labels,
         augment=config.augment,
         skeletons=any(teacher.sees_skeletons for teacher in by_class),
-        text=text,
+        text=sources.text if by_words else None,
+        patch_seconds=float(by_words.meta["loader"]["patch_seconds"][0]) if by_words else 1.0,
     )
 
 
