@@ -10,7 +10,7 @@ HAPT ?= runs/hapt
 UTD ?= runs/utd
 SIX := "walking,walking upstairs,walking downstairs,sitting,standing,lying"
 
-.PHONY: help venv demo demo-seeds hapt student-text utd tables test test-slow lint format docs bench clean
+.PHONY: help venv demo demo-seeds hapt student-text utd tables test test-slow test-baselines lint format docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -26,6 +26,11 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-docs: $(VENV)/.installed
 	@$(PIP) install -e ".[docs]"
+	@touch $@
+
+# Apart from the environment: aeon and its numba hold back numpy and pandas.
+$(VENV)/baselines/.installed: $(VENV)/.installed
+	@$(PIP) install --target $(VENV)/baselines "aeon>=1.0"
 	@touch $@
 
 demo: venv  ## the whole pipeline on real recordings: runs/demo/report.html
@@ -53,9 +58,9 @@ student-text: hapt  ## distil a student that keeps the words from it, measure bo
 		$(BIN)/otolith evaluate -m $(HAPT)/$$model/best.safetensors -d $(HAPT)/data/motionsense \
 			-o $(HAPT)/student_text.csv --examples 1,4,16 || exit 1; done
 
-utd: venv  ## teachers, students and controls on UTD-MHAD: runs/utd/*.csv (needs OTOLITH_RAW_DIR and the extra `baselines`)
+utd: $(VENV)/baselines/.installed  ## teachers, students and controls on UTD-MHAD: runs/utd/*.csv (needs OTOLITH_RAW_DIR)
 	$(BIN)/otolith datasets convert utd_mhad -o $(UTD)/data
-	for study in tuning study ablations; do $(BIN)/otolith study -c configs/utd-mhad-$$study.yaml -d $(UTD)/data \
+	for study in tuning study ablations; do PYTHONPATH=$(VENV)/baselines $(BIN)/otolith study -c configs/utd-mhad-$$study.yaml -d $(UTD)/data \
 		-o $(UTD)/$$study.csv --runs $(UTD)/runs || exit 1; done
 
 tables: venv  ## the tables of README.md and docs/datasets.md
@@ -66,6 +71,9 @@ test: venv  ## all fast tests
 
 test-slow: venv  ## slow tests, and those on real data where OTOLITH_RAW_DIR is set
 	$(PYTEST) -m "slow or real" --durations=10
+
+test-baselines: $(VENV)/baselines/.installed  ## tests of the control that needs the extra `baselines`
+	PYTHONPATH=$(VENV)/baselines $(PYTEST) tests/evaluate/test_baselines.py
 
 lint: venv  ## style, format and types
 	$(BIN)/ruff check .
