@@ -71,11 +71,8 @@ def make_side(index: WindowIndex, model: TextModel, seed: int) -> Side:
     Raises:
         DataError: Recordings differ in rate or in channels or their order, so that controls cannot stack windows.
     """
-    recogniser = Recogniser(model)
-    view: ChannelView = recogniser.view
-    columns = same_columns(index, view)
-    config = LoaderConfig(recogniser.window_seconds, patch_seconds=(recogniser.patch_seconds,), view=view)
-    windows = Windows([index], model.texts.table(describe_channels([index], view)), config)
+    windows = as_seen_by(model, index)
+    columns = same_columns(index, windows.config.view)
     torch.manual_seed(seed)
     untrained = model.untrained()
     features = embed_windows(model, windows, model.features)
@@ -92,6 +89,14 @@ def make_side(index: WindowIndex, model: TextModel, seed: int) -> Side:
         index.subject,
         tuple(t for body in triads(kept).values() for t in body),
     )
+
+
+def as_seen_by(model: TextModel, index: WindowIndex) -> Windows:
+    """Windows cut as the model was trained to see them."""
+    recogniser = Recogniser(model)
+    view: ChannelView = recogniser.view
+    config = LoaderConfig(recogniser.window_seconds, patch_seconds=(recogniser.patch_seconds,), view=view)
+    return Windows([index], model.texts.table(describe_channels([index], view)), config)
 
 
 def same_columns(index: WindowIndex, view: ChannelView) -> dict[int, list[int]]:

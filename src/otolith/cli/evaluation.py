@@ -82,8 +82,11 @@ def measure(
         DataError: Nobody was kept away from training, or no window is there to judge on.
         LeakError: The dataset shares recordings with one that the model was trained on.
     """
-    from otolith.cli.comparison import compare, enrolment, make_side, same_columns, score
+    from dataclasses import replace
+
+    from otolith.cli.comparison import as_seen_by, compare, enrolment, make_side, same_columns, score
     from otolith.data.windows import index_windows
+    from otolith.evaluate.costs import cost_of_words
     from otolith.evaluate.metrics import subject_interval
     from otolith.models.registry import model_name
     from otolith.recognise.recogniser import Recogniser
@@ -110,6 +113,8 @@ def measure(
                        protocol="supervised", seed=seed, provenance=provenance)  # fmt: skip
     low, high = subject_interval(list(queries.labels), predicted, list(queries.subjects), classes)
     rows += _interval(rows[0], low, high)
+    window, _ = next(as_seen_by(model, test).batches(1))
+    rows += [replace(rows[0], metric=name, value=value) for name, value in cost_of_words(model, window).items()]
     if examples:
         pool, judged = (make_side(side, model, seed) for side in _pool(trained, test))
         rows += enrolment(model, size, pool, judged, classes, examples, dataset=dataset.name, seed=seed,

@@ -106,9 +106,10 @@ class _Bench:
 
     def _judge(self, variant: Variant, provenance: Provenance) -> list[Row]:
         from otolith.data.segments import Segments
+        from otolith.evaluate.costs import cost_of_classes
         from otolith.evaluate.disturbances import DISTURBANCES
         from otolith.evaluate.results import rows
-        from otolith.evaluate.study import cost, judge
+        from otolith.evaluate.study import judge
         from otolith.models.registry import load_model
 
         model: Any = load_model(self.checkpoint(variant))
@@ -121,7 +122,7 @@ class _Bench:
             protocol = f"robustness-{name}" if name else self.protocol
             if not name:
                 skeletons = bool(getattr(model, "sees_skeletons", False))
-                values = {**values, **cost(model, Segments([index], config, skeletons=skeletons))}
+                values = {**values, **cost_of_classes(model, Segments([index], config, skeletons=skeletons))}
             out += rows(values, n=len(index), provenance=provenance, protocol=protocol, **self._place(variant))
         return out
 

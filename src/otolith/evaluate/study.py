@@ -5,20 +5,15 @@ This module holds what a study is and how one trained model is judged; `otolith.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import torch
 
 from otolith.data.segments import SegmentConfig, Segments
 from otolith.data.windows import WindowIndex, check_leak
 from otolith.evaluate.baselines import Baseline, LogisticOnStatistics, MiniRocketRidge, NearestRawWindow
 from otolith.evaluate.disturbances import DISTURBANCES
 from otolith.evaluate.metrics import scores
-from otolith.models.cost import flops, parameters, size_mb
 from otolith.train.sources import subjects_in
 from otolith.train.supervised import predict
 from otolith.types import ConfigError, LeakError
@@ -101,46 +96,6 @@ def judge(
         predicted = [labels[i] for i in predict(model, segments).argmax(1)]
         found[name] = scores(index.label.tolist(), predicted, labels)
     return found
-
-
-def cost(model: Any, segments: Segments) -> dict[str, float]:
-    """What one answer costs: parameters, MFLOP for one segment of these, megabytes at 32 and at 8 bits, and the median
-    milliseconds of an answer to one segment on this machine, in PyTorch with one thread.
-    """
-    batch, _ = next(segments.batches(1))
-
-    class Answer(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self) -> Any:
-            return model.head(model.see(batch).feature)
-
-    net = Answer()
-    return {
-        "parameters": float(parameters(net)),
-        "mflops": flops(net) / 1e6,
-        "size_mb": size_mb(net),
-        "size_mb_int8": size_mb(net, bits=8),
-        "latency_ms": _milliseconds(net),
-    }
-
-
-@torch.inference_mode()
-def _milliseconds(net: torch.nn.Module, runs: int = 51) -> float:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    net.eval()
-    try:
-        times = []
-        for _ in range(runs):
-            begin = time.perf_counter()
-            net()
-            times.append(time.perf_counter() - begin)
-    finally:
-        torch.set_num_threads(threads)
-    return 1000 * statistics.median(times)
 
 
 CONTROLS = ("minirocket", "logistic-on-statistics", "nearest-raw-window")

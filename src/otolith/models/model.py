@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from otolith.models.encoder import Encoder, EncoderConfig
 from otolith.models.heads import WindowHead
@@ -67,6 +67,10 @@ class Otolith(TextModel):
         mean = (tokens * valid).sum((1, 2)) / valid.sum((1, 2))
         mean = F.normalize(mean - mean.mean(-1, keepdim=True), dim=-1)
         return torch.cat([self.head(tokens, batch.patch_mask, batch.channel_mask), mean.float()], dim=-1)
+
+    def answering(self) -> nn.ModuleList:
+        """Encoder and head."""
+        return nn.ModuleList([self.encoder, self.head])
 
     def sizes(self) -> dict[str, Any]:
         """Of the encoder and of the label bank."""

@@ -114,6 +114,10 @@ class TextStudent(TextModel):
         centred = F.normalize(feature - feature.mean(-1, keepdim=True), dim=-1)
         return torch.cat([self.project(feature), centred.float()], dim=-1)
 
+    def answering(self) -> nn.ModuleList:
+        """The network and its head into the space of the texts."""
+        return nn.ModuleList([self.net, self.text])
+
     def _see_windows(self, batch: Batch) -> Tensor:
         if batch.channel_mask.shape[1] != self.net.config.channels or not bool(batch.channel_mask.all()):
             raise DataError(

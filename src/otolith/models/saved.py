@@ -133,6 +133,10 @@ class TextModel(Saved):
     def features(self, batch: Batch) -> Tensor:
         """What enrolment learns from [B, E + D]: the text-space vector and a feature, each of unit length."""
 
+    @abstractmethod
+    def answering(self) -> nn.ModuleList:
+        """The parts that embed a window; on a device the bank gives way to the prototypes of the wanted words."""
+
     @torch.no_grad()
     def prototypes(self, sentences: Sequence[Sequence[str]]) -> Tensor:
         """Prototypes [L, K, E] of labels given in words.
