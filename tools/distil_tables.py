@@ -83,25 +83,28 @@ def robustness(results: pd.DataFrame) -> str:
 
 
 def words(results: pd.DataFrame) -> str:
-    """Macro-F1 of the text-aligned teacher and of its student on the same windows, and the share that is kept."""
+    """Macro-F1 of the text-aligned teacher and of its student on the same windows, the share kept, and what both cost."""
     rows = results[results["metric"] == "macro_f1"]
-    mean = rows.groupby(["dataset", "protocol", "model"], sort=False)["value"].mean()
-    names = [name for name in rows["model"].unique() if name.startswith(("otolith", "student-text"))]
-    pairs = [(name, name.replace(_stem(name), "student-text-small")) for name in names if name.startswith("otolith")]
+    mean = rows.groupby(["dataset", "protocol", "model"])["value"].mean()
+    names = [name for name in rows["model"].unique() if "+" not in name and name.startswith(("otolith", "student"))]
+    teacher, student = names
     lines = []
     for dataset, protocol in rows[["dataset", "protocol"]].drop_duplicates().itertuples(index=False):
-        for teacher, student in pairs:
-            keys = [(dataset, protocol, teacher), (dataset, protocol, student)]
-            if not all(key in mean.index for key in keys):
-                continue
-            one, other = (float(mean[key]) for key in keys)
-            how = "from words" if teacher == _stem(teacher) else teacher.removeprefix(_stem(teacher) + "+")
-            lines.append([str(dataset), str(protocol), how, f"{one:.3f}", f"{other:.3f}", f"{other / one:.0%}"])
-    return table(["dataset", "protocol", "how", "teacher", "student", "kept"], lines)
-
-
-def _stem(name: str) -> str:
-    return name.partition("+")[0]
+        for how in ("", "+ridge", "+ridge+words"):
+            keys = [(dataset, protocol, name + how) for name in (teacher, student)]
+            if all(key in mean.index for key in keys):
+                one, other = (float(mean[key]) for key in keys)
+                lines.append([str(dataset), str(protocol), how.removeprefix("+") or "words alone",
+                              f"{one:.3f}", f"{other:.3f}", f"{100 * other / one:.0f} %"])  # fmt: skip
+    cost = results.groupby(["model", "metric"])["value"].median()
+    for metric, name, form in (
+        ("mflops", "MFLOP", ".2f"),
+        ("size_mb_int8", "MB (8 bit)", ".2f"),
+        ("latency_ms", "ms", ".2f"),
+    ):
+        one, other = float(cost[teacher, metric]), float(cost[student, metric])
+        lines.append(["", name, "a window", format(one, form), format(other, form), f"{100 * other / one:.1f} %"])
+    return table(["dataset", "protocol", "how", f"`{teacher}`", f"`{student}`", "share"], lines)
 
 
 def table(header: list[str], lines: list[list[str]]) -> str:
