@@ -83,7 +83,7 @@ def robustness(results: pd.DataFrame) -> str:
 
 
 def words(results: pd.DataFrame) -> str:
-    """Macro-F1 of the text-aligned teacher and of its student on the same windows, the share kept, and what both cost."""
+    """Macro-F1 of text-aligned teacher and student on the same windows, the share kept, and what each costs."""
     rows = results[results["metric"] == "macro_f1"]
     mean = rows.groupby(["dataset", "protocol", "model"])["value"].mean()
     names = [name for name in rows["model"].unique() if "+" not in name and name.startswith(("otolith", "student"))]
