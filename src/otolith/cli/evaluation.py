@@ -61,9 +61,12 @@ def evaluate(
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
         return
     table = Table("dataset", "protocol", "model", "metric", "value", "windows")
+    shown: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if row.metric in ("accuracy", "macro_f1", "macro_f1_low", "macro_f1_high"):
-            table.add_row(row.dataset, row.protocol, row.model, row.metric, f"{row.value:.3f}", str(row.n))
+            shown.setdefault((row.dataset, row.protocol, row.model, row.metric), []).append(row)
+    for place, folds in shown.items():  # the mean over draws of examples, where there are several
+        table.add_row(*place, f"{sum(row.value for row in folds) / len(folds):.3f}", str(folds[0].n))
     Console().print(table)
 
 
