@@ -50,8 +50,9 @@ hapt: venv  ## train `small` on HAPT, measure there and on MotionSense: runs/hap
 	$(BIN)/otolith evaluate -m $(HAPT)/align/best.safetensors -d $(HAPT)/data/motionsense -o $(HAPT)/results.csv
 
 student-text: hapt  ## distil a student that keeps the words from it, measure both: runs/hapt/student_text.csv
-	$(BIN)/otolith distil -c configs/hapt-student-text.yaml -d $(HAPT)/data/hapt -o $(HAPT)/student --resume \
-		--from $(HAPT)/align/best.safetensors
+	for data in wisdm tug; do $(BIN)/otolith datasets convert $$data -o $(HAPT)/data/$$data || exit 1; done
+	$(BIN)/otolith distil -c configs/student-text.yaml -d $(HAPT)/data/hapt -d $(HAPT)/data/wisdm -d $(HAPT)/data/tug \
+		-o $(HAPT)/student --resume --from $(HAPT)/align/best.safetensors
 	for model in align student; do \
 		$(BIN)/otolith evaluate -m $(HAPT)/$$model/best.safetensors -d $(HAPT)/data/hapt -o $(HAPT)/student_text.csv \
 			--labels $(SIX) --examples 1,4,16 || exit 1; \
