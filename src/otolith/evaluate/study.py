@@ -144,6 +144,8 @@ class Recipe:
     """Those people."""
     set: Mapping[str, Any] = field(default_factory=dict)
     """Values of every configuration, as `key.sub: value`."""
+    distil: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the students' configurations alone."""
 
 
 @dataclass(frozen=True)
