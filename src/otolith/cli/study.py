@@ -81,9 +81,7 @@ class _Bench:
 
     def measure(self, variant: Variant) -> str:
         """Trains and judges a variant unless its rows are there; says in a line what came out."""
-        from otolith.evaluate.results import Provenance
-
-        provenance = Provenance.collect(self._identity(variant), [self.dataset.sha256])
+        provenance = self._provenance(variant)
         where = f"{self.protocol:20s} {self.fold.name:6s} seed {self.seed}  {variant.name:28s}"
         rows = self._known(variant, provenance)
         known = " (known)" if rows else ""
@@ -95,6 +93,11 @@ class _Bench:
         value = {(row.protocol, row.metric): row.value for row in rows}
         accuracy, f1 = value[self.protocol, "accuracy"], value[self.protocol, "macro_f1"]
         return f"{where} accuracy {accuracy:.3f}  macro-F1 {f1:.3f}{known}"
+
+    def _provenance(self, variant: Variant) -> Provenance:
+        from otolith.evaluate.results import Provenance
+
+        return Provenance.collect(self._identity(variant), [self.dataset.sha256])
 
     def _known(self, variant: Variant, provenance: Provenance) -> list[Row]:
         """Rows of this cell that the results hold already, whatever the commit: a study outlives a commit."""
@@ -146,7 +149,9 @@ class _Bench:
         from otolith.train.teach import teach
 
         config: Any = self._config(variant, [str(self.checkpoint(other)) for other in self._teachers(variant)])
-        folder = self.runs / self.protocol / self.fold.name / f"seed{self.seed}" / variant.name
+        # Named by the configuration too: a study that was changed does not meet its old runs.
+        name = f"{variant.name}-{self._provenance(variant).config_sha256[:8]}"
+        folder = self.runs / self.protocol / self.fold.name / f"seed{self.seed}" / name
         if variant.stage == "teach":
             return teach(config, folder, resume=True)
         return distil(config, folder, resume=True)
