@@ -32,8 +32,8 @@ LOADER = LoaderConfig(window_seconds=8.0, patch_seconds=(1.0, 0.5), view=VIEW, w
     [
         PretrainConfig(SourceConfig(("somewhere",))),
         AlignConfig(SourceConfig(("somewhere",))),
-        PretrainConfig(SOURCE, 7, LOADER, model=SIZES["tiny"], train=EngineConfig(steps=3, compile=True)),
-        AlignConfig(SOURCE, 7, LOADER, parent="parent.safetensors", model=SIZES["small"]),
+        PretrainConfig(SOURCE, 7, loader=LOADER, model=SIZES["tiny"], train=EngineConfig(steps=3, compile=True)),
+        AlignConfig(SOURCE, 7, loader=LOADER, parent="parent.safetensors", model=SIZES["small"]),
     ],
 )
 def test_the_file_of_a_run_reads_back_as_the_same_configuration(config: Any, tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def test_history_is_cumulative(sources: Opener, few: Path, other: Path) -> None:
         "sha256": [Dataset.open(few).sha256],
         "train": ["subject01", "subject02"],
         "val": ["subject03", "subject04"],
+        "tuned": [],
     }
     assert history["other"]["train"] == sorted({*Dataset.open(other).recordings["subject"]})
     third = lineage({"history": history}, sources(other, val=0.5, test=0))

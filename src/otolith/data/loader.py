@@ -180,8 +180,9 @@ class Windows(TorchDataset[Batch]):
         self.channels: dict[tuple[int, int], tuple[Channel, ...]] = {}
         self.augmenters: dict[tuple[int, int], Augmenter] = {}
         for d, index in enumerate(self.indexes):
+            used = set(index.dataset.recordings["layout"].to_numpy()[index.recording].tolist())
             for layout, channels in enumerate(index.dataset.layouts):
-                if not any(map(config.view.keeps, channels)):
+                if layout not in used:
                     continue  # of another recording of the session, such as the skeleton
                 columns = config.view.columns(channels)
                 self.columns[d, layout] = columns
