@@ -56,17 +56,19 @@ def gains(results: pd.DataFrame) -> str:
     return table(["protocol", "labels alone", "distilled", "gain, over seeds and folds", "better in"], lines)
 
 
-def ablations(results: pd.DataFrame) -> str:
-    """Accuracy and macro-F1 of each variant, mean and spread over seeds, with its cost."""
+def ablations(results: pd.DataFrame, main: pd.DataFrame) -> str:
+    """Accuracy and macro-F1 of each variant beside the two students that it differs from, and its cost."""
+    references = main[main["model"].isin(["student", "student-scratch"])]
+    rows = pd.concat([references, results[results["model"] != "teacher-small"]])
+    rows = rows[rows["protocol"] == "odd-even"]
     lines = []
-    for model in results["model"].unique():
-        mine = results[(results["model"] == model) & (results["protocol"] == "odd-even")]
+    for model in rows["model"].unique():
         cells = []
         for metric in ("accuracy", "macro_f1"):
-            values = mine[mine["metric"] == metric]["value"]
+            values = rows[(rows["model"] == model) & (rows["metric"] == metric)]["value"]
             spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
             cells.append(f"{values.mean():.3f}{spread}")
-        lines.append([f"`{model}`", *cells, *_costs(results, model)[:3]])
+        lines.append([f"`{model}`", *cells, *_costs(rows, model)[:3]])
     return table(["variant", "accuracy", "macro-F1", "parameters", "MFLOP", "MB (8 bit)"], lines)
 
 

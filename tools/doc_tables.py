@@ -94,7 +94,7 @@ def main() -> None:
         "docs/distillation.md": {
             "students": distil_tables.students(utd),
             "gains": distil_tables.gains(utd),
-            "ablations": distil_tables.ablations(results["utd_mhad_ablations"]),
+            "ablations": distil_tables.ablations(results["utd_mhad_ablations"], utd),
             "robustness": distil_tables.robustness(utd),
             "words": words,
         },

@@ -13,6 +13,7 @@ from otolith.cli.recognition import Model
 from otolith.types import ConfigError, DataError, LeakError
 
 if TYPE_CHECKING:
+    from otolith.cli.comparison import Side
     from otolith.data.store import Dataset
     from otolith.data.windows import WindowIndex
     from otolith.evaluate.results import Provenance, Row
@@ -85,12 +86,8 @@ def measure(
         DataError: Nobody was kept away from training, or no window is there to judge on.
         LeakError: The dataset shares recordings with one that the model was trained on.
     """
-    from dataclasses import replace
-
-    from otolith.cli.comparison import as_seen_by, compare, enrolment, make_side, same_columns, score
+    from otolith.cli.comparison import compare, enrolment, make_side, same_columns, score
     from otolith.data.windows import index_windows
-    from otolith.evaluate.costs import cost_of_words
-    from otolith.evaluate.metrics import subject_interval
     from otolith.models.registry import model_name
     from otolith.recognise.recogniser import Recogniser
     from otolith.recognise.zeroshot import check_labels, zero_shot
@@ -114,10 +111,7 @@ def measure(
     else:
         rows = compare(make_side(trained, model, seed), queries, {size: predicted}, classes, dataset=dataset.name,
                        protocol="supervised", seed=seed, provenance=provenance)  # fmt: skip
-    low, high = subject_interval(list(queries.labels), predicted, list(queries.subjects), classes)
-    rows += _interval(rows[0], low, high)
-    window, _ = next(as_seen_by(model, test).batches(1))
-    rows += [replace(rows[0], metric=name, value=value) for name, value in cost_of_words(model, window).items()]
+    rows += _interval_and_cost(rows[0], model, test, queries, predicted, classes)
     if examples:
         pool, judged = (make_side(side, model, seed) for side in _pool(trained, test))
         rows += enrolment(model, size, pool, judged, classes, examples, dataset=dataset.name, seed=seed,
@@ -154,11 +148,20 @@ def _learnt(classes: list[str], dataset: Dataset, model: TextModel) -> bool:
     return seen and set(classes) <= set(model.meta["labels"])
 
 
-def _interval(row: Row, low: float, high: float) -> list[Row]:
-    """The ends of the model's 95 % interval over subjects, as rows."""
+def _interval_and_cost(
+    row: Row, model: TextModel, test: WindowIndex, queries: Side, predicted: list[str], classes: list[str]
+) -> list[Row]:
+    """The ends of the model's 95 % interval over subjects, and what one of its answers costs, as rows like `row`."""
     from dataclasses import replace
 
-    return [replace(row, metric="macro_f1_low", value=low), replace(row, metric="macro_f1_high", value=high)]
+    from otolith.cli.comparison import as_seen_by
+    from otolith.evaluate.costs import cost_of_words
+    from otolith.evaluate.metrics import subject_interval
+
+    low, high = subject_interval(list(queries.labels), predicted, list(queries.subjects), classes)
+    window, _ = next(as_seen_by(model, test).batches(1))
+    found = {"macro_f1_low": low, "macro_f1_high": high, **cost_of_words(model, window)}
+    return [replace(row, metric=name, value=value) for name, value in found.items()]
 
 
 def _classes(index: WindowIndex, labels: str | None) -> list[str]:
