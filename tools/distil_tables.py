@@ -10,7 +10,7 @@ PROTOCOLS = {"odd-even": "odd / even", "subjects-135-7-2468": "1, 3, 5 / 7 / eve
 def students(results: pd.DataFrame) -> str:
     """Accuracy of each model in each protocol: mean over folds, then mean and spread over seeds; and what it costs."""
     rows = results[results["metric"] == "accuracy"]
-    by_seed = rows.groupby(["model", "protocol", "seed"], sort=False)["value"].mean()
+    by_seed = rows.groupby(["model", "protocol", "seed"])["value"].mean()
     lines = []
     for model in rows["model"].unique():
         cells = [_mean(by_seed, model, protocol) for protocol in PROTOCOLS]
@@ -84,29 +84,37 @@ def robustness(results: pd.DataFrame) -> str:
     return table(["disturbance", *(f"`{model}`" for model in models)], lines)
 
 
-def words(results: pd.DataFrame) -> str:
-    """Macro-F1 of text-aligned teacher and student on the same windows, the share kept, and what each costs."""
-    rows = results[results["metric"] == "macro_f1"]
-    mean = rows.groupby(["dataset", "protocol", "model"])["value"].mean()
-    names = [name for name in rows["model"].unique() if "+" not in name and name.startswith(("otolith", "student"))]
-    teacher, student = names
+def words(results: pd.DataFrame, alone: pd.DataFrame) -> str:
+    """Macro-F1 of a text-aligned teacher and of its two students on the same windows, the shares kept, and the costs.
+
+    Args:
+        results: Of the teacher, and of the student that learnt from several datasets.
+        alone: Of the student that learnt from the teacher's dataset alone.
+    """
+    teacher = next(name for name in results["model"] if name.startswith("otolith") and "+" not in name)
+    student = next(name for name in alone["model"] if name.startswith("student") and "+" not in name)
     lines = []
-    for dataset, protocol in rows[["dataset", "protocol"]].drop_duplicates().itertuples(index=False):
+    for dataset, protocol in alone[["dataset", "protocol"]].drop_duplicates().itertuples(index=False):
         for how in ("", "+ridge", "+ridge+words"):
-            keys = [(dataset, protocol, name + how) for name in (teacher, student)]
-            if all(key in mean.index for key in keys):
-                one, other = (float(mean[key]) for key in keys)
-                lines.append([str(dataset), str(protocol), how.removeprefix("+") or "words alone",
-                              f"{one:.3f}", f"{other:.3f}", f"{100 * other / one:.0f} %"])  # fmt: skip
+            rows = [_score(r, dataset, protocol, n + how) for r, n in
+                    ((results, teacher), (alone, student), (results, student))]  # fmt: skip
+            if not any(value is None for value in rows):
+                kept = [f"{value:.3f} ({100 * value / rows[0]:.0f} %)" for value in rows[1:]]
+                lines.append([dataset, protocol, how.removeprefix("+") or "words alone", f"{rows[0]:.3f}", *kept])
     cost = results.groupby(["model", "metric"])["value"].median()
-    for metric, name, form in (
-        ("mflops", "MFLOP", ".2f"),
-        ("size_mb_int8", "MB (8 bit)", ".2f"),
-        ("latency_ms", "ms", ".2f"),
-    ):
+    for metric, name in (("mflops", "MFLOP"), ("size_mb_int8", "MB (8 bit)"), ("latency_ms", "ms")):
         one, other = float(cost[teacher, metric]), float(cost[student, metric])
-        lines.append(["", name, "a window", format(one, form), format(other, form), f"{100 * other / one:.1f} %"])
-    return table(["dataset", "protocol", "how", f"`{teacher}`", f"`{student}`", "share"], lines)
+        both = f"{other:.2f} ({100 * other / one:.1f} %)"
+        lines.append(["cost", "a window", name, f"{one:.2f}", both, both])
+    head = ["dataset", "protocol", "how", f"`{teacher}`", "student of HAPT alone", "student of HAPT, WISDM, TUG"]
+    return table(head, lines)
+
+
+def _score(results: pd.DataFrame, dataset: str, protocol: str, model: str) -> float | None:
+    """Macro-F1, the mean over draws of the examples."""
+    chosen = (results["dataset"] == dataset) & (results["protocol"] == protocol) & (results["model"] == model)
+    values = results[chosen & (results["metric"] == "macro_f1")]["value"]
+    return float(values.mean()) if len(values) else None
 
 
 def table(header: list[str], lines: list[list[str]]) -> str:

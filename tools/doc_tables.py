@@ -81,9 +81,9 @@ def fill(text: str, name: str, table: str) -> str:
 
 def main() -> None:
     """Fills in, or checks."""
-    names = ("demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text")
+    names = ("demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text", "student_text_hapt_alone")
     results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in names}
-    utd, words = results["utd_mhad"], distil_tables.words(results["student_text"])
+    utd, words = results["utd_mhad"], distil_tables.words(results["student_text"], results["student_text_hapt_alone"])
     pages = {
         "README.md": {
             "demo": demo(results["demo"]),
