@@ -98,10 +98,8 @@ def test_recipes_are_never_judged_on_those_they_were_tuned_on(
         {"tuned_on": ["subject01", "subject03"], "set": {"model.dropout": 0.2}},
         {"tuned_on": ["subject02"], "set": {"model.dropout": 0.3}},
     ]
-    scratch, steps = [{"name": "student-scratch"}], {"loso": {"train.steps": 4, "train.evaluate_every": 4}}
-    config = written(
-        tmp_path / "study.yaml", plan(protocols=["loso"], recipes=recipes, variants=scratch, by_protocol=steps)
-    )
+    scratch = [{"name": "student-scratch"}]
+    config = written(tmp_path / "study.yaml", plan(protocols=["loso"], recipes=recipes, variants=scratch))
     run = otolith("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs")
     assert run.code == 0, run.err
     used = {}
@@ -110,7 +108,7 @@ def test_recipes_are_never_judged_on_those_they_were_tuned_on(
         model = load_model(folder)
         assert isinstance(model, Student)
         used[fold] = model.net.config.dropout
-        assert fold not in model.meta["history"]["bodies"]["tuned"] and model.meta["step"] == 4
+        assert fold not in model.meta["history"]["bodies"]["tuned"]
     assert used == {"subject01": 0.3, "subject02": 0.2, "subject03": 0.3, "subject04": 0.2}
     written(config, plan(protocols=["loso"], recipes=recipes[:1], variants=scratch))
     assert "subject01" in refused("study", "-c", config, "-d", bodies, "-o", "other.csv", "--runs", "others")

@@ -184,8 +184,7 @@ class _Bench:
         recipe = self.plan.recipe(self.fold.judged)
         stage: Mapping[str, Any] = {"teach": self.plan.teach, "distil": self.plan.distil}.get(variant.stage, {})
         values = _joined(self.plan.base, stage)
-        here: Mapping[str, Any] = self.plan.by_protocol.get(self.protocol, {})
-        for assignments in (here, recipe.set, recipe.distil if variant.stage == "distil" else {}, variant.set):
+        for assignments in (recipe.set, recipe.distil if variant.stage == "distil" else {}, variant.set):
             for key, value in assignments.items():
                 _assign(values, key, value)
         data = {

@@ -164,8 +164,6 @@ class StudyConfig:
     """What teachers add to `base`."""
     distil: Mapping[str, Any] = field(default_factory=dict)
     """What students add to `base`."""
-    by_protocol: Mapping[str, Any] = field(default_factory=dict)
-    """Of a protocol, values that it needs, as `key.sub: value`: more people need more steps for as many epochs."""
     recipes: tuple[Recipe, ...] = (Recipe(),)
     """The first of them that was tuned on nobody who is judged is used, so that tuning and judging never meet."""
 
