@@ -28,7 +28,8 @@ def _mean(by_seed: pd.Series, model: str, protocol: str) -> str:
 
 
 def _costs(results: pd.DataFrame, model: str) -> list[str]:
-    mine = results[results["model"] == model].groupby("metric")["value"].median()
+    mine = results[results["model"] == model]
+    mine = mine[mine["protocol"] == mine["protocol"].iloc[0]].groupby("metric")["value"].median()
     if "mflops" not in mine:
         return ["", "", "", ""]
     return [
