@@ -30,7 +30,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 
 # Apart from the environment: aeon and its numba hold back numpy and pandas.
 $(VENV)/baselines/.installed: $(VENV)/.installed
-	@$(PIP) install --target $(VENV)/baselines "aeon>=1.0"
+	@$(PIP) install --no-warn-conflicts --target $(VENV)/baselines "aeon>=1.0"
 	@touch $@
 
 demo: venv  ## the whole pipeline on real recordings: runs/demo/report.html
