@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from otolith.data.recording import Recording
     from otolith.data.store import Dataset
     from otolith.models.model import Otolith
+    from otolith.models.registry import load_model
     from otolith.recognise.classifier import ActivityClassifier
 
 # Public names are resolved on first use, so that `import otolith` costs no torch.
@@ -18,9 +19,10 @@ _PUBLIC = {
     "Dataset": "otolith.data.store",
     "Otolith": "otolith.models.model",
     "Recording": "otolith.data.recording",
+    "load_model": "otolith.models.registry",
 }
 
-__all__ = ["ActivityClassifier", "Dataset", "Otolith", "Recording", "__version__"]
+__all__ = ["ActivityClassifier", "Dataset", "Otolith", "Recording", "__version__", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
