@@ -214,7 +214,8 @@ def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     out = {k: _joined(v, {}) if isinstance(v, Mapping) else v for k, v in one.items()}
     for key, value in other.items():
         mine = out.get(key)
-        out[key] = _joined(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+        # A copy of every mapping: what a variant sets must not reach the next one.
+        out[key] = _joined(mine if isinstance(mine, Mapping) else {}, value) if isinstance(value, Mapping) else value
     return out
 
 
