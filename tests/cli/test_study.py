@@ -164,3 +164,20 @@ def test_a_student_of_classes_is_not_asked_in_words(
     worn = ("--placement", "left wrist", "--acc-unit", "m/s^2", "--gyro-unit", "rad/s", "--time-unit", "s")
     said = refused("classify", csv, "--model", "student", "--labels", "pendulum, shoulder abduction", *worn)
     assert "knows no words" in said
+
+
+def test_what_one_variant_sets_does_not_reach_the_next(otolith: Command, bodies: Path, tmp_path: Path) -> None:
+    """Nor what a recipe sets the next fold."""
+    variants = [{"name": "bare", "set": {"model.position": "none", "train.steps": 2}}, {"name": "plain"}]
+    recipes = [
+        {"tuned_on": ["subject02", "subject04"], "distil": {"model.dim": 48}},
+        {"tuned_on": ["subject01", "subject03"]},
+    ]
+    config = written(tmp_path / "study.yaml", plan(protocols=["loso"], variants=variants, recipes=recipes))
+    assert otolith("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs").code == 0
+    for fold, dim in (("subject01", 48), ("subject02", 32), ("subject03", 48), ("subject04", 32)):
+        for name, position, step in (("bare", "none", 2), ("plain", "learnable", 6)):
+            (folder,) = (tmp_path / "runs" / "loso" / fold / "seed0").glob(f"{name}-*")
+            model = load_model(folder)
+            assert isinstance(model, Student)
+            assert (model.net.config.position, model.net.config.dim, model.meta["step"]) == (position, dim, step)
