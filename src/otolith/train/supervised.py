@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score
 from torch import Tensor, nn
 
 from otolith.data.segments import SegmentAugment, SegmentConfig, Segments
-from otolith.models.pupil import Answering, answers
+from otolith.models.pupil import answers
 from otolith.models.saved import Saved
 from otolith.models.student import SensorTokens, StudentConfig
 from otolith.train.engine import RunConfig
@@ -149,6 +149,3 @@ def merged(parents: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
                 known.setdefault(key, set()).update(values)
     plain = {name: {key: sorted(values) for key, values in entry.items()} for name, entry in history.items()}
     return {"history": plain}
-
-
-__all__ = ["Answering", "SegmentRun", "SegmentTask", "fitted", "merged", "mix", "normalise", "predict", "shares"]

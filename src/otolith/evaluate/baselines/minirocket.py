@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from otolith.evaluate.baselines.protocol import check_training
-from otolith.evaluate.baselines.statistics import _fill
+from otolith.evaluate.baselines.statistics import fill
 from otolith.types import DataError, MissingExtraError
 
 SHORTEST = 9
@@ -79,7 +79,7 @@ class MiniRocketRidge:
 
 def _series(windows: NDArray[np.floating]) -> NDArray[np.float32]:
     """[N, T, C] to aeon's [N, C, T], nothing missing."""
-    return np.ascontiguousarray(_fill(windows.astype(np.float64)).transpose(0, 2, 1), dtype=np.float32)
+    return np.ascontiguousarray(fill(windows.astype(np.float64)).transpose(0, 2, 1), dtype=np.float32)
 
 
 def _minirocket(seed: int) -> Any:

@@ -64,13 +64,14 @@ def statistics(windows: NDArray[np.floating], triads: Sequence[tuple[int, int, i
     Returns:
         float64 [N, (C + len(triads)) * F].
     """
-    filled = _fill(windows.astype(np.float64))
+    filled = fill(windows.astype(np.float64))
     magnitudes = [np.linalg.norm(filled[:, :, list(triad)], axis=2, keepdims=True) for triad in triads]
     x = np.concatenate([filled, *magnitudes], axis=2)
     return np.concatenate([_over_time(x), _over_frequency(x)], axis=1).reshape(len(x), -1)
 
 
-def _fill(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+def fill(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Windows [N, T, C] with each missing sample (NaN) at the mean of its channel in its window, 0 where all are."""
     present = np.isfinite(windows)
     total = np.where(present, windows, 0).sum(axis=1, keepdims=True)
     mean = total / np.maximum(present.sum(axis=1, keepdims=True), 1)
