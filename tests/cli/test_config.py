@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from otolith.cli.config import build, override, read_yaml
+from otolith.config import build, override, read_yaml
 from otolith.data.loader import LoaderConfig
 from otolith.data.views import ChannelView
 from otolith.models.encoder import SIZES

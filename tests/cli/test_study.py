@@ -13,8 +13,8 @@ import yaml
 from tests.cli.conftest import Command
 from tests.train.bodies import write as write_bodies
 
-from otolith.cli import study as module
 from otolith.data.recording import Recording
+from otolith.evaluate import bench
 from otolith.models.io import read_checkpoint
 from otolith.models.pupil import Student
 from otolith.models.registry import load_model
@@ -45,8 +45,7 @@ def plan(**changes: Any) -> dict[str, Any]:
         "protocols": ["odd-even"],
         "seeds": [0],
         "base": BASE,
-        "teach": {"model": TEACHER},
-        "distil": {"model": STUDENT},
+        "stages": {"teach": {"model": TEACHER}, "distil": {"model": STUDENT}},
         "variants": [
             {"name": "teacher", "stage": "teach"},
             {"name": "student", "teachers": ["teacher"], "robustness": True},
@@ -86,7 +85,7 @@ def test_a_study_measures_every_variant_and_resumes(
     def refuse(*arguments: object) -> None:
         raise AssertionError("a known cell was measured again")
 
-    monkeypatch.setattr(module._Bench, "checkpoint", refuse)
+    monkeypatch.setattr(bench.Bench, "checkpoint", refuse)
     assert otolith(*arguments, "--only", "teacher,logistic-on-statistics+skeleton").code == 0
     assert len(pd.read_csv(tmp_path / "results.csv")) == len(rows)
 
@@ -104,7 +103,7 @@ def test_recipes_are_never_judged_on_those_they_were_tuned_on(
     assert run.code == 0, run.err
     used = {}
     for fold in ("subject01", "subject02", "subject03", "subject04"):
-        (folder,) = (tmp_path / "runs" / "loso" / fold / "seed0").glob("student-scratch-*")
+        (folder,) = (tmp_path / "runs" / "bodies" / "loso" / fold / "seed0").glob("student-scratch-*")
         model = load_model(folder)
         assert isinstance(model, Student)
         used[fold] = model.net.config.dropout
@@ -120,9 +119,11 @@ def test_recipes_are_never_judged_on_those_they_were_tuned_on(
         ({"variants": [{"name": "a", "teachers": ["b"]}]}, "does not come before it"),
         ({"variants": [{"name": "a"}, {"name": "a"}]}, "is there twice"),
         ({"variants": [{"name": "a", "stage": "train"}]}, "stage must be"),
+        ({"variants": [{"name": "a", "stage": "teach"}, {"name": "b", "stage": "teach", "parent": "a"}]}, "begin with"),
         ({"variants": [{"name": "oracle", "stage": "control"}]}, "no control 'oracle'"),
+        ({"stages": {"training": {}}}, "stages names 'training'"),
         ({"protocols": ["random"]}, "no protocol 'random'"),
-        ({"distil": {"model": {"with": 3}}}, "did you mean 'width'|unknown key"),
+        ({"stages": {"distil": {"model": {"with": 3}}}}, "did you mean 'width'|unknown key"),
     ],
 )
 def test_a_study_that_makes_no_sense_is_one_sentence(
@@ -133,7 +134,7 @@ def test_a_study_that_makes_no_sense_is_one_sentence(
     config = written(tmp_path / "study.yaml", plan(**change))
     sentence = refused(
         "study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs", *(
-            ("--only", "student-scratch") if "distil" in change else ()
+            ("--only", "student-scratch") if "stages" in change else ()
         ),
     )  # fmt: skip
     assert re.search(said, sentence)
@@ -177,7 +178,7 @@ def test_what_one_variant_sets_does_not_reach_the_next(otolith: Command, bodies:
     assert otolith("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs").code == 0
     for fold, dim in (("subject01", 48), ("subject02", 32), ("subject03", 48), ("subject04", 32)):
         for name, position, step in (("bare", "none", 2), ("plain", "learnable", 6)):
-            (folder,) = (tmp_path / "runs" / "loso" / fold / "seed0").glob(f"{name}-*")
+            (folder,) = (tmp_path / "runs" / "bodies" / "loso" / fold / "seed0").glob(f"{name}-*")
             model = load_model(folder)
             assert isinstance(model, Student)
             assert (model.net.config.position, model.net.config.dim, model.meta["step"]) == (position, dim, step)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.cli.conftest import Command, listing, tiny
 
-from otolith.cli.config import build, read_yaml
+from otolith.config import build, read_yaml
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset, DatasetWriter
 from otolith.models.io import read_checkpoint

@@ -13,12 +13,10 @@ from otolith.data.store import Dataset, DatasetWriter
 from otolith.data.views import ChannelView
 from otolith.data.windows import (
     WindowIndex,
-    check_leak,
     index_trials,
     index_windows,
     label_windows,
     overlapping,
-    share_recordings,
     split_by_subject,
     window_starts,
 )
@@ -267,36 +265,3 @@ def test_numbered_subjects_sort_as_numbers(spar_recordings: list[Recording], tmp
     some = [replace(r, subject=str(n), name=str(n)) for n, r in zip((10, 9, 2), spar_recordings, strict=False)]
     with pytest.raises(DataError, match="subjects are 2, 9, 10"):
         split_by_subject(index_windows(write(tmp_path, "n", some), 4.0, 1.0), val=0, test=["1"])
-
-
-# The guard
-
-
-def test_guard_finds_a_moved_subject(index: WindowIndex) -> None:
-    split = split_by_subject(index, val=0.2, test=0.2)
-    check_leak(train=[split.train], val=[split.val], test=[split.test])
-    moved = sorted(people(split.train))[:2]
-    mixed = index.of_subjects(people(split.test) | set(moved))
-    with pytest.raises(LeakError, match=f"subjects {', '.join(moved)} of 'spar' on both sides, train and test"):
-        check_leak(train=[split.train], val=[split.val], test=[mixed])
-
-
-def test_guard_finds_a_single_window(index: WindowIndex) -> None:
-    split = split_by_subject(index, val=0, test=0.2)
-    with pytest.raises(LeakError):
-        check_leak(train=[split.train, split.test.take(np.array([0]))], test=[split.test])
-
-
-def test_guard_knows_sets_of_the_same_recordings(index: WindowIndex) -> None:
-    one, other = index.of_subjects(["subject01"]), index.of_subjects(["subject02"])
-    assert share_recordings("uci_har", "hapt") and share_recordings("hapt", "uci_har")
-    assert not share_recordings("hapt", "spar") and not share_recordings("own", "other")
-    for pair in (("hapt", "uci_har"), ("uci_har", "hapt")):
-        with pytest.raises(LeakError, match="contain the same recordings"):
-            check_leak(train=[named(one, pair[0])], test=[named(other, pair[1])])
-    check_leak(train=[named(one, "hapt"), named(other, "uci_har")], test=[named(other, "own")])
-    check_leak(train=[named(one, "hapt")], test=[named(other, "uci_har").take(np.zeros(len(other), bool))])
-
-
-def test_guard_lets_equal_names_of_different_sets_pass(index: WindowIndex) -> None:
-    check_leak(train=[named(index, "one")], test=[named(index, "two")])

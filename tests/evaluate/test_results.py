@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import otolith
-from otolith.evaluate import results
+from otolith.evaluate import appending
 from otolith.evaluate.results import COLUMNS, Provenance, ResultsFile, Row, rows
 from otolith.types import DataError
 
@@ -86,12 +86,12 @@ def test_an_evaluation_is_there_as_a_whole_or_not_at_all(file: ResultsFile, monk
     class Killed(BaseException):
         pass
 
-    def dies(descriptor: int, data: bytes, offset: int, write=results._write) -> None:  # type: ignore[no-untyped-def]
+    def dies(descriptor: int, data: bytes, offset: int, write=appending._write) -> None:  # type: ignore[no-untyped-def]
         if len(data) == 1:
             raise Killed
         write(descriptor, data, offset)
 
-    monkeypatch.setattr(results, "_write", dies)
+    monkeypatch.setattr(appending, "_write", dies)
     with pytest.raises(Killed):
         file.append(some("second"))
     assert b"econd" in file.path.read_bytes()

@@ -32,10 +32,26 @@ def test_five_groups_share_all_people_between_them() -> None:
 
 
 def test_the_card_decides_where_its_split_is_asked_for() -> None:
-    (fold,) = folds("official", PEOPLE, CARD)
-    assert (fold.val, fold.test) == (CARD.val, CARD.test)
+    (fold,) = folds("supervised", PEOPLE, CARD)
+    assert (fold.val, fold.test, fold.supervision) == (CARD.val, CARD.test, 1.0)
     with pytest.raises(ConfigError, match="fixes no split"):
-        folds("official", PEOPLE)
+        folds("supervised", PEOPLE)
+
+
+def test_few_labels_are_not_helped_by_labels_of_validation_people() -> None:
+    (fold,) = folds("supervised-1pct", PEOPLE, CARD)
+    assert (fold.val, fold.test, fold.supervision) == ((), CARD.test, 0.01)
+
+
+def test_placements_are_judged_that_were_not_trained_on() -> None:
+    found = folds("cross-placement", PEOPLE, CARD, ["pocket", "wrist"])
+    assert [(f.worn, f.judged_worn, f.name) for f in found] == [
+        ("pocket", "wrist", "pocket to wrist"),
+        ("wrist", "pocket", "wrist to pocket"),
+    ]
+    assert all(f.test == CARD.test for f in found)
+    with pytest.raises(ConfigError, match="one place only"):
+        folds("cross-placement", PEOPLE, CARD, ["wrist"])
 
 
 @pytest.mark.parametrize(("protocol", "own"), [("tuning-odd", 1), ("tuning-even", 0)])
@@ -49,7 +65,7 @@ def test_tuning_never_touches_the_other_half(protocol: str, own: int) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nobody_is_on_two_sides(protocol: str) -> None:
-    for fold in folds(protocol, PEOPLE, CARD):
+    for fold in folds(protocol, PEOPLE, CARD, ["pocket", "wrist"]):
         assert not set(fold.val) & set(fold.test) and set(fold.judged) <= set(fold.test) and fold.judged
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from otolith.cli.comparison import Side, compare, enrolment, make_side, score
+from otolith.data.leaks import check_leak
 from otolith.data.recording import Annotation, Recording
 from otolith.data.store import Dataset
-from otolith.data.windows import check_leak, index_windows
+from otolith.data.windows import index_windows
 from otolith.evaluate.results import Provenance, ResultsFile, Row
 from otolith.files import atomic_file
 from otolith.models.registry import load_text_model

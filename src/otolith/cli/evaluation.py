@@ -182,7 +182,7 @@ def _sides(index: WindowIndex, model: TextModel) -> tuple[WindowIndex | None, Wi
     Kept away are those who had no part in any stage: neither trained on, nor used to choose a checkpoint or a
     recipe, or to calibrate.
     """
-    from otolith.data.windows import check_leak, share_recordings
+    from otolith.data.leaks import check_leak, share_recordings
     from otolith.train.sources import subjects_in
 
     name, sha256, history = index.dataset.name, index.dataset.sha256, model.meta.get("history") or {}

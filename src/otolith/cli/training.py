@@ -36,7 +36,7 @@ def pretrain(
     as_json: Json = False,
 ) -> None:
     """Stage 1: learn from unlabelled recordings (masked patches and contrast)."""
-    from otolith.cli.config import build
+    from otolith.config import build
     from otolith.models.encoder import SIZES
     from otolith.train.pretrain import PretrainConfig
     from otolith.train.pretrain import pretrain as run
@@ -66,7 +66,7 @@ def align(
     as_json: Json = False,
 ) -> None:
     """Stage 2: align motion with the words for it, from labelled recordings."""
-    from otolith.cli.config import build
+    from otolith.config import build
     from otolith.models.encoder import SIZES
     from otolith.train.align import AlignConfig
     from otolith.train.align import align as run
@@ -94,7 +94,7 @@ def teach(
     as_json: Json = False,
 ) -> None:
     """Train a teacher that sees skeleton and sensors, from labels."""
-    from otolith.cli.config import build
+    from otolith.config import build
     from otolith.models.registry import TEACHERS
     from otolith.train.teach import TeachConfig
     from otolith.train.teach import teach as run
@@ -122,7 +122,7 @@ def distil(
     as_json: Json = False,
 ) -> None:
     """Train a student that sees the sensors alone, from teachers, labels, or both."""
-    from otolith.cli.config import build
+    from otolith.config import build
     from otolith.models.registry import STUDENTS
     from otolith.train.distil import DistilConfig
     from otolith.train.distil import distil as run
@@ -139,7 +139,7 @@ def _compose(
     config: Path | None, output: Path, resume: bool, assign: list[str] | None, sizes: Mapping[str, Any], **flags: Any
 ) -> dict[str, Any]:
     """The YAML (of the run that is resumed, if none is named), then `--size`, the flags, and `--set`."""
-    from otolith.cli.config import override, read_yaml
+    from otolith.config import override, read_yaml
 
     written = output / "config.yaml"
     values = read_yaml(config) if config else read_yaml(written) if resume and written.exists() else {}

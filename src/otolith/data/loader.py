@@ -53,6 +53,9 @@ class LoaderConfig:
     """Durations of a patch; several are drawn from at random in training, the first is used at evaluation."""
     view: ChannelView = field(default_factory=ChannelView)
     """Channels to keep."""
+    one_placement: bool = False
+    """Whether a training window of several sensors shows one of them, drawn anew for each batch, so that a model learns
+    from every place alone; at evaluation all are shown."""
     workers: int = 0
     """Loader processes; 0 loads in the training process, which is fastest for small windows."""
 
@@ -135,6 +138,15 @@ def _pad(cuts: Sequence[Cut], order: NDArray[np.int64], patches: int, channels: 
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Channels of one layout that a window shows."""
+
+    columns: list[int]
+    channels: tuple[Channel, ...]
+    augmenter: Augmenter | None
+
+
+@dataclass(frozen=True)
 class Request:
     """One batch to load: which windows, and the numbers that seed its randomness."""
 
@@ -176,19 +188,13 @@ class Windows(TorchDataset[Batch]):
         self.text_labels = np.concatenate([i.label for i in self.indexes])
         number = {label: k for k, label in enumerate(labels)}
         self.label = np.array([number.get(str(x), -1) for x in self.text_labels], dtype=np.int64)
-        self.columns: dict[tuple[int, int], list[int]] = {}
-        self.channels: dict[tuple[int, int], tuple[Channel, ...]] = {}
-        self.augmenters: dict[tuple[int, int], Augmenter] = {}
+        self.training = augment is not None
+        self.shown: dict[tuple[int, int], list[Shown]] = {}
         for d, index in enumerate(self.indexes):
             used = set(index.dataset.recordings["layout"].to_numpy()[index.recording].tolist())
             for layout, channels in enumerate(index.dataset.layouts):
-                if layout not in used:
-                    continue  # of another recording of the session, such as the skeleton
-                columns = config.view.columns(channels)
-                self.columns[d, layout] = columns
-                kept = self.channels[d, layout] = tuple(channels[c] for c in columns)
-                if augment is not None:
-                    self.augmenters[d, layout] = Augmenter(augment, triads(kept))
+                if layout in used:  # else of another recording of the session, such as the skeleton
+                    self.shown[d, layout] = _shown(channels, config, augment)
         self.layout = [i.dataset.recordings["layout"].to_numpy(dtype=np.int64)[i.recording] for i in self.indexes]
         self.rate = [i.dataset.recordings["rate"].to_numpy(dtype=np.float64)[i.recording] for i in self.indexes]
 
@@ -198,8 +204,7 @@ class Windows(TorchDataset[Batch]):
     def __getitem__(self, request: Request) -> Batch:
         """Loads one batch; the same request gives the same batch in any process."""
         rng = np.random.default_rng(request.seed)
-        training = bool(self.augmenters)
-        seconds = float(rng.choice(self.config.patch_seconds)) if training else self.config.patch_seconds[0]
+        seconds = float(rng.choice(self.config.patch_seconds)) if self.training else self.config.patch_seconds[0]
         plain, augmented, order = self._cuts(request.rows, seconds, rng)
         batch = collate(plain, self.text, order)
         rows = request.rows
@@ -232,12 +237,14 @@ class Windows(TorchDataset[Batch]):
             index = self.indexes[d]
             local = rows[at] - self.first[d]
             windows = index.dataset.gather(index.recording[local], index.start[local], int(index.length[local[0]]))
-            channels = self.channels[d, layout]
-            windows = windows[:, :, self.columns[d, layout]] / references(channels)
+            choices = self.shown[d, layout]
+            shown = choices[int(rng.integers(len(choices)))] if len(choices) > 1 else choices[0]
+            channels = shown.channels
+            windows = windows[:, :, shown.columns] / references(channels)
             order.append(at)
-            views = self._views(windows, (d, layout), rate, rng)
-            if self.augmenters:
-                shuffled = self.augmenters[d, layout].order(len(channels), rng)
+            views = self._views(windows, shown.augmenter, rate, rng)
+            if shown.augmenter:
+                shuffled = shown.augmenter.order(len(channels), rng)
                 views = tuple(channel_shuffle(view, shuffled) for view in views)
                 channels = tuple(channels[c] for c in shuffled)
             for cuts, view in zip((plain, augmented), views, strict=False):
@@ -245,10 +252,9 @@ class Windows(TorchDataset[Batch]):
         return plain, augmented, np.concatenate(order)
 
     def _views(
-        self, windows: NDArray[np.float32], key: tuple[int, int], rate: float, rng: np.random.Generator
+        self, windows: NDArray[np.float32], augmenter: Augmenter | None, rate: float, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], ...]:
         """The windows as they are, augmented, or as two views."""
-        augmenter = self.augmenters.get(key)
         if augmenter is None:
             return (windows,)
         return augmenter.views(windows, rate, rng) if self.views else (augmenter(windows, rate, rng),)
@@ -270,18 +276,30 @@ class Windows(TorchDataset[Batch]):
             yield self[Request(rows, (0, 0, 0))], rows
 
     def bucket(self) -> NDArray[np.int64]:
-        """[N] number of channels of each window after the view."""
+        """[N] number of channels that each window shows."""
+        widest = {key: max(len(shown.columns) for shown in choices) for key, choices in self.shown.items()}
         return np.concatenate(
-            [
-                np.array([len(self.columns[d, int(k)]) for k in layout], dtype=np.int64)
-                for d, layout in enumerate(self.layout)
-            ]
+            [np.array([widest[d, int(k)] for k in layout], dtype=np.int64) for d, layout in enumerate(self.layout)]
         )
 
     def group_numbers(self) -> NDArray[np.int64]:
         """[N] number of each window's activity group; unlabelled windows form one of their own."""
         groups = np.concatenate([i.group for i in self.indexes])
         return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def _shown(channels: Sequence[Channel], config: LoaderConfig, augment: AugmentConfig | None) -> list[Shown]:
+    """What windows of a layout may show: all that the view keeps, or in training, where wanted, one placement each."""
+    kept = config.view.columns(channels)
+    parts = [kept]
+    if config.one_placement and augment is not None:
+        placements = dict.fromkeys(channels[c].placement for c in kept)
+        parts = [[c for c in kept if channels[c].placement == placement] for placement in placements]
+    found = []
+    for columns in parts:
+        own = tuple(channels[c] for c in columns)
+        found.append(Shown(columns, own, None if augment is None else Augmenter(augment, triads(own))))
+    return found
 
 
 class Drawable(Protocol):

@@ -1,17 +1,15 @@
-"""Windows over recordings, splits by subject, and the guard that finds leaks between two sides of a split."""
+"""Windows over recordings, and splits by subject; `otolith.data.leaks` is the guard between two sides of a split."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otolith.data.labels import group_of, resolve
 from otolith.data.recording import Annotation
-from otolith.data.registry import CARDS
 from otolith.data.store import Dataset
 from otolith.data.views import ChannelView
 from otolith.types import ConfigError, DataError, LeakError
@@ -228,19 +226,23 @@ def split_by_subject(
 
     Raises:
         DataError: A named subject does not exist, or none is left for training.
+        LeakError: A subject is named for both sides.
     """
     subjects = sorted(set(index.subject.tolist()), key=natural)
     order = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
     test_subjects = _side(test, order, subjects)
     val_subjects = _side(val, [s for s in order if s not in test_subjects], subjects)
+    twice = next((s for s in val_subjects if s in test_subjects), None)
+    if twice:
+        raise LeakError(
+            f"subject {twice} of '{index.dataset.name}' on both sides, val and test: name each subject for one of them"
+        )
     train_subjects = [s for s in subjects if s not in test_subjects and s not in val_subjects]
     if not train_subjects:
         raise DataError(
             f"dataset '{index.dataset.name}': {len(subjects)} subjects leave none for training; hold out fewer"
         )
-    split = Split(*(index.of_subjects(s) for s in (train_subjects, val_subjects, test_subjects)))
-    check_leak(train=[split.train], val=[split.val], test=[split.test])
-    return split
+    return Split(*(index.of_subjects(s) for s in (train_subjects, val_subjects, test_subjects)))
 
 
 def natural(name: str) -> tuple[int, str]:
@@ -258,40 +260,3 @@ def _side(side: float | Sequence[str], order: list[str], known: list[str]) -> li
     if unknown:
         raise DataError(f"there is no subject '{unknown[0]}'; subjects are {', '.join(known)}")
     return list(side)
-
-
-def check_leak(**sides: Sequence[WindowIndex]) -> None:
-    """Raises if two sides of a split share a person or a recording.
-
-    Args:
-        **sides: Name of each side and its window indexes, for example `train=[...]`, `test=[...]`.
-
-    Raises:
-        LeakError: The same subject of one dataset on both sides, or two datasets that share recordings.
-    """
-    for (left, a), (right, b) in combinations(sides.items(), 2):
-        for x in a:
-            for y in b:
-                _check_pair(left, x, right, y)
-
-
-def _check_pair(left: str, x: WindowIndex, right: str, y: WindowIndex) -> None:
-    if not len(x) or not len(y):
-        return
-    names = (x.dataset.name, y.dataset.name)
-    if names[0] == names[1]:
-        shared = sorted(set(x.subject.tolist()) & set(y.subject.tolist()), key=natural)
-        if shared:
-            raise LeakError(
-                f"subject{'s' if len(shared) > 1 else ''} {', '.join(shared)} of '{names[0]}' "
-                f"on both sides, {left} and {right}: split by subject"
-            )
-    elif share_recordings(*names):
-        raise LeakError(
-            f"'{names[0]}' ({left}) and '{names[1]}' ({right}) contain the same recordings: keep them on one side"
-        )
-
-
-def share_recordings(one: str, other: str) -> bool:
-    """Whether two different datasets were made from the same recordings, as their cards say."""
-    return any(b in CARDS[a].shares_recordings_with for a, b in ((one, other), (other, one)) if a in CARDS)

@@ -45,9 +45,10 @@ def half_rate(segments: Floats, rng: np.random.Generator) -> Floats:
 
 
 def no_gyroscope(segments: Floats, rng: np.random.Generator) -> Floats:
-    """The gyroscope, columns 3 to 5, reads zero."""
+    """The gyroscope, columns 3 to 5 of every six, reads zero."""
     out = segments.copy()
-    out[..., 3:6] = 0
+    for first in range(3, out.shape[-1], 6):
+        out[..., first : first + 3] = 0
     return out
 
 
@@ -61,4 +62,5 @@ DISTURBANCES: dict[str, Disturbance] = {
     "half-rate": half_rate,
     "no-gyro": no_gyroscope,
 }
-"""By the name that follows `robustness-` in results; all on segments [B, W, 6] in reference units."""
+"""By the name that follows `robustness-` in results; all on segments [B, W, 6 n] in reference units,
+accelerometer and gyroscope of one place after the other."""

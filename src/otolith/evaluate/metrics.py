@@ -94,7 +94,7 @@ def subject_interval(
     counts = np.stack([_counts(true[who == i], guess[who == i], len(classes)) for i in range(len(people))])
     chosen = np.random.default_rng(seed).multinomial(len(people), np.full(len(people), 1 / len(people)), size=draws)
     drawn = np.einsum("ds,sij->dij", chosen, counts)
-    values = _accuracy(drawn) if metric == "accuracy" else _macro_f1(drawn)
+    values = accuracy_of(drawn) if metric == "accuracy" else macro_f1_of(drawn)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -125,14 +125,14 @@ def _counts(true: NDArray[np.int64], guess: NDArray[np.int64], n: int) -> NDArra
     return counts
 
 
-def _accuracy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[N, L, L + 1] -> [N]."""
+def accuracy_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Accuracy [N] of each table of counts [N, L, L + 1] (`confusion`); each must hold something."""
     hits = np.trace(counts[:, :, :-1], axis1=1, axis2=2)
     return np.asarray(hits / counts.sum(axis=(1, 2)), dtype=np.float64)
 
 
-def _macro_f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[N, L, L + 1] -> [N]. F1 = 2 TP / (true + predicted), 0 for a class that is neither."""
+def macro_f1_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Macro-F1 [N] of each table [N, L, L + 1]. F1 = 2 TP / (true + predicted), 0 for a class that is neither."""
     hits = np.diagonal(counts[:, :, :-1], axis1=1, axis2=2)
     both = counts.sum(axis=2) + counts[:, :, :-1].sum(axis=1)
     f1 = np.divide(2 * hits, both, out=np.zeros(hits.shape), where=both > 0)

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import csv
-import errno
 import hashlib
 import io
 import json
 import math
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
 import otolith
+from otolith.evaluate.appending import UNFINISHED, AppendOnly, encode
 from otolith.types import DataError
-
-if sys.platform != "win32":
-    import fcntl
-
-_UNFINISHED = b"\0"
 
 
 @dataclass(frozen=True)
@@ -97,16 +90,14 @@ def rows(
     ]
 
 
-class ResultsFile:
+class ResultsFile(AppendOnly):
     """An append-only CSV of `Row`s that survives a crash.
 
-    What one call of `append` writes is there as a whole or not at all: the block is written in one go with its first
-    byte blank and synced, then the first byte is filled in. A reader stops at a blank line start or at a last line
-    without its end, and the next `append` cuts such a remainder off.
+    What one call of `append` writes is there as a whole or not at all; `AppendOnly` says how.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    what = "a results file"
+    header = _HEADER
 
     def append(self, rows: Iterable[Row]) -> None:
         """Adds rows at the end.
@@ -115,22 +106,7 @@ class ResultsFile:
             DataError: The path can hold no file, the file is not a results file, a text has a line break, or the disk
                 is full (nothing is added).
         """
-        block = _encode(rows)
-        if not block:
-            return
-        with self._locked() as descriptor:
-            size = len(_complete(_read_all(descriptor), self.path))
-            os.ftruncate(descriptor, size)
-            if size == 0:
-                block = _HEADER + block
-            try:
-                _write(descriptor, _UNFINISHED + block[1:], size)
-                _write(descriptor, block[:1], size)
-            except OSError as error:
-                os.ftruncate(descriptor, size)
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise DataError(f"no space left in {self.path}: nothing was added; free some and run again") from error
+        self._add(encode(map(_values, rows), COLUMNS))
 
     def read(self) -> pd.DataFrame:
         """All complete rows, typed: text, except int64 `seed` and `n` and float64 `value`. No file: no rows.
@@ -139,7 +115,12 @@ class ResultsFile:
             DataError: The path can hold no file, the file is not a results file, or one of its lines is damaged.
         """
         self._require_place()
-        data = _complete(self.path.read_bytes(), self.path) if self.path.exists() else b""
+        data = b""
+        if self.path.exists():
+            with self.path.open("rb") as handle:
+                size = self._complete(handle)
+                handle.seek(0)
+                data = handle.read(size)
         records = [] if not data else [astuple(row) for row in _decode(data, self.path)]
         types = {"seed": "int64", "n": "int64", "value": "float64"}
         return pd.DataFrame(records, columns=list(COLUMNS)).astype({c: types.get(c, "str") for c in COLUMNS})
@@ -149,49 +130,21 @@ class ResultsFile:
         rows = [Row(*values) for values in self.read().itertuples(index=False, name=None)]
         return [row for row in rows if (row.commit, row.config_sha256, row.data_sha256) == astuple(provenance)]
 
-    def _require_place(self) -> None:
-        folder = next(place for place in self.path.absolute().parents if place.exists())
-        if self.path.is_dir() or not folder.is_dir():
-            raise DataError(f"{self.path} cannot be a results file: give the path of a file in a folder")
-
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
-        """The open file; other processes that append wait (not on Windows, which has no such lock)."""
-        self._require_place()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-        try:
-            if sys.platform != "win32":
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def _complete(self, handle: BinaryIO) -> int:
+        handle.seek(0)
+        data = handle.read()
+        if data.startswith(UNFINISHED) or (len(data) < len(_HEADER) and _HEADER.startswith(data)):
+            return 0
+        if not data.replace(b"\r\n", b"\n").startswith(_HEADER):
+            raise self._foreign()
+        blank = data.find(b"\n" + UNFINISHED)
+        return (blank if blank >= 0 else data.rfind(b"\n")) + 1
 
 
-def _encode(rows: Iterable[Row]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        values = astuple(row)
-        for name, value in zip(COLUMNS, values, strict=True):
-            if isinstance(value, str) and any(mark in value for mark in "\n\r\0"):
-                raise DataError(f"{name} {value!r} has a line break or a zero byte; give it a plain name")
-        if not math.isfinite(row.value):
-            raise ValueError(f"{row.metric} of {row.model} is {row.value}, which is no result")
-        # repr gives the shortest digits that read back as the same float.
-        writer.writerow([repr(float(v)) if name == "value" else v for name, v in zip(COLUMNS, values, strict=True)])
-    return text.getvalue().encode()
-
-
-def _complete(data: bytes, path: Path) -> bytes:
-    """`data` without what a crash left unfinished at its end."""
-    if data.startswith(_UNFINISHED) or (len(data) < len(_HEADER) and _HEADER.startswith(data)):
-        return b""
-    if not data.replace(b"\r\n", b"\n").startswith(_HEADER):
-        raise DataError(f"{path} is not a results file: its first line must be {_HEADER.decode().strip()}; "
-                        "choose another path")  # fmt: skip
-    blank = data.find(b"\n" + _UNFINISHED)
-    return data[: blank + 1] if blank >= 0 else data[: data.rfind(b"\n") + 1]
+def _values(row: Row) -> tuple[object, ...]:
+    if not math.isfinite(row.value):
+        raise ValueError(f"{row.metric} of {row.model} is {row.value}, which is no result")
+    return astuple(replace(row, value=float(row.value)))
 
 
 def _decode(data: bytes, path: Path) -> Iterator[Row]:
@@ -203,19 +156,6 @@ def _decode(data: bytes, path: Path) -> Iterator[Row]:
             yield Row(model, dataset, protocol, fold, int(seed), metric, float(value), int(n), *origin)
         except (ValueError, TypeError) as error:
             raise DataError(f"{path}, line {number} is damaged: mend or remove that line") from error
-
-
-def _read_all(descriptor: int) -> bytes:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(descriptor), "rb") as handle:
-        return handle.read()
-
-
-def _write(descriptor: int, data: bytes, offset: int) -> None:
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    if os.write(descriptor, data) != len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(descriptor)
 
 
 def _sha256(text: str) -> str:

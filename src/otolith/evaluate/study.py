@@ -1,6 +1,6 @@
-"""A study: variants of teachers and students over the folds and seeds of protocols, each result a row, resumable.
+"""A study: variants of models over the datasets, folds and seeds of protocols, each result a row, resumable.
 
-This module holds what a study is and how one trained model is judged; `otolith.cli.study` runs it from a YAML.
+This module holds what a study is and how one trained model is judged; `otolith.evaluate.bench` runs it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from otolith.data.segments import SegmentConfig, Segments
-from otolith.data.windows import WindowIndex, check_leak
-from otolith.evaluate.baselines import Baseline, LogisticOnStatistics, MiniRocketRidge, NearestRawWindow
+from otolith.data.segments import SegmentConfig
+from otolith.data.windows import WindowIndex
 from otolith.evaluate.disturbances import DISTURBANCES
-from otolith.evaluate.metrics import scores
 from otolith.train.sources import subjects_in
-from otolith.train.supervised import predict
+from otolith.train.supervised import as_seen_by, predict
 from otolith.types import ConfigError, LeakError
+
+STAGES = ("teach", "distil", "finetune", "reconstruct", "control")
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,10 @@ class Variant:
 
     Attributes:
         name: As results name it.
-        stage: `teach`, `distil`, or `control` (a baseline that learns from the same segments).
-        teachers: Names of variants it learns from.
+        stage: `teach`, `distil`, `finetune`, `reconstruct` (learns without labels and is not judged: others begin with
+            it), or `control` (a baseline that learns from the same segments).
+        teachers: Names of variants that a student learns from.
+        parent: Name of the variant whose network training begins with.
         set: Values of its configuration that differ from the study's, as `key.sub: value`.
         protocols: Where it is run; empty is everywhere.
         seeds: How many of the study's seeds; 0 is all.
@@ -36,16 +38,24 @@ class Variant:
     name: str
     stage: str = "distil"
     teachers: tuple[str, ...] = ()
+    parent: str = ""
     set: Mapping[str, Any] = field(default_factory=dict)
     protocols: tuple[str, ...] = ()
     seeds: int = 0
     robustness: bool = False
 
     def __post_init__(self) -> None:
-        if self.stage not in ("teach", "distil", "control"):
-            raise ConfigError(f"variant '{self.name}': stage must be teach, distil or control, not '{self.stage}'")
+        if self.stage not in STAGES:
+            raise ConfigError(f"variant '{self.name}': stage must be one of {', '.join(STAGES)}, not '{self.stage}'")
         if self.stage != "distil" and self.teachers:
             raise ConfigError(f"variant '{self.name}': only a student (stage: distil) has teachers")
+        if self.stage not in ("distil", "finetune") and self.parent:
+            raise ConfigError(f"variant '{self.name}': only stages distil and finetune begin with a parent")
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Names of the variants that must be trained before it."""
+        return (*self.teachers, *([self.parent] if self.parent else []))
 
 
 def check_unseen(meta: Mapping[str, Any], index: WindowIndex) -> None:
@@ -72,10 +82,10 @@ def check_unseen(meta: Mapping[str, Any], index: WindowIndex) -> None:
             )
 
 
-def judge(
+def predictions(
     model: Any, index: WindowIndex, config: SegmentConfig, *, disturbances: Sequence[str] = ()
-) -> dict[str, dict[str, float]]:
-    """Scores of a teacher or student on segments of people it has never seen.
+) -> dict[str, list[str]]:
+    """What a trained model says of segments of people whom it has never seen.
 
     Args:
         model: With `meta["labels"]`; errors as in `check_unseen`.
@@ -84,56 +94,16 @@ def judge(
         disturbances: Names in `DISTURBANCES`.
 
     Returns:
-        Scores by what was done to the segments; `""` is nothing.
+        Labels by what was done to the segments; `""` is nothing.
     """
     check_unseen(model.meta, index)
     labels: list[str] = model.meta["labels"]
-    skeletons = bool(getattr(model, "sees_skeletons", False))
     found = {}
     for name in ("", *disturbances):
         change = DISTURBANCES[name] if name else None
-        segments = Segments([index], config, labels=labels, skeletons=skeletons, change=change)
-        predicted = [labels[i] for i in predict(model, segments).argmax(1)]
-        found[name] = scores(index.label.tolist(), predicted, labels)
+        segments = as_seen_by(model, [index], config, labels=labels, change=change)
+        found[name] = [labels[i] for i in predict(model, segments).argmax(1)]
     return found
-
-
-CONTROLS = ("minirocket", "logistic-on-statistics", "nearest-raw-window")
-
-
-def control_predictions(
-    name: str, train: WindowIndex, judged: WindowIndex, config: SegmentConfig, seed: int
-) -> list[str]:
-    """What a baseline says of the judged segments that learnt from the training ones.
-
-    It sees them as the networks do: the same channels, rate, filter and length, but no patches.
-
-    Args:
-        name: One of `CONTROLS`; with `+skeleton` it sees the skeleton of the same seconds as further channels.
-        train: Labelled segments.
-        judged: Labelled segments of other people.
-        config: What a segment is.
-        seed: Of the baseline, where it draws.
-
-    Raises:
-        ConfigError: There is no such control.
-    """
-    kind, _, extra = name.partition("+")
-    if kind not in CONTROLS or extra not in ("", "skeleton"):
-        raise ConfigError(
-            f"there is no control '{name}': use {', '.join(CONTROLS)}, with +skeleton to show it the body"
-        )
-    check_leak(train=[train], test=[judged])
-    sides = [Segments([index], config, skeletons=bool(extra)) for index in (train, judged)]
-    control: Baseline
-    if kind == "minirocket":
-        control = MiniRocketRidge(seed=seed)
-    elif kind == "nearest-raw-window":
-        control = NearestRawWindow()
-    else:
-        control = LogisticOnStatistics(triads=sides[0].triads)
-    control.fit(sides[0].plain(), train.label.tolist())
-    return list(control.predict(sides[1].plain()))
 
 
 @dataclass(frozen=True)
@@ -155,26 +125,29 @@ class StudyConfig:
     protocols: tuple[str, ...]
     """Names in `splits.PROTOCOLS`."""
     variants: tuple[Variant, ...]
-    """In an order in which teachers come before their students."""
+    """In an order in which teachers and parents come before those that begin with them."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of weights, order and augmentation."""
     base: Mapping[str, Any] = field(default_factory=dict)
     """Configuration of all runs."""
-    teach: Mapping[str, Any] = field(default_factory=dict)
-    """What teachers add to `base`."""
-    distil: Mapping[str, Any] = field(default_factory=dict)
-    """What students add to `base`."""
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the runs of a stage add to `base`."""
+    datasets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Values for one dataset, by its name, as `key.sub: value`."""
     recipes: tuple[Recipe, ...] = (Recipe(),)
     """The first of them that was tuned on nobody who is judged is used, so that tuning and judging never meet."""
 
     def __post_init__(self) -> None:
         known: set[str] = set()
         for variant in self.variants:
-            absent = [name for name in variant.teachers if name not in known]
+            absent = [name for name in variant.before if name not in known]
             if absent or variant.name in known:
                 what = f"learns from '{absent[0]}', which does not come before it" if absent else "is there twice"
                 raise ConfigError(f"study: variant '{variant.name}' {what}")
             known.add(variant.name)
+        unknown = [name for name in self.stages if name not in STAGES]
+        if unknown:
+            raise ConfigError(f"study: stages names '{unknown[0]}': there are {', '.join(STAGES)}")
 
     def recipe(self, judged: Sequence[str]) -> Recipe:
         """The recipe for a fold.

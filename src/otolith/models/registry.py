@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from otolith.models.classifier import EncoderClassifier, NetworkClassifier
 from otolith.models.encoder import SIZES, EncoderConfig
 from otolith.models.io import read_checkpoint
 from otolith.models.model import Otolith
@@ -30,12 +31,15 @@ ENCODERS: dict[str, EncoderConfig] = {f"otolith-{name}": config for name, config
 
 _NAMED: dict[type[Saved], Mapping[str, Any]] = {
     Otolith: ENCODERS,
+    EncoderClassifier: ENCODERS,
     Student: STUDENTS,
     TextStudent: STUDENTS,
     TeacherModel: TEACHERS,
 }
 
-KINDS: dict[str, type[Saved]] = {kind.kind: kind for kind in (Otolith, Student, TextStudent, TeacherModel)}
+KINDS: dict[str, type[Saved]] = {
+    kind.kind: kind for kind in (Otolith, Student, TextStudent, TeacherModel, NetworkClassifier, EncoderClassifier)
+}
 
 
 def load_model(path: Path | str) -> Saved:
@@ -66,9 +70,13 @@ def load_text_model(path: Path | str) -> TextModel:
 
 def model_name(model: Saved) -> str:
     """The name that results give it: of its size where that has one, else by its width (`otolith-d64`)."""
-    config: Any = model.encoder.config if isinstance(model, Otolith) else cast(Any, model).net.config
+    if isinstance(model, NetworkClassifier):
+        return model.network
+    encoder = isinstance(model, Otolith | EncoderClassifier)
+    any_model = cast(Any, model)
+    config: Any = any_model.encoder.config if encoder else any_model.net.config
     names: dict[Any, str] = {_core(value): name for name, value in _NAMED[type(model)].items()}
-    stem = {Otolith: "otolith", TeacherModel: "teacher"}.get(type(model), "student")
+    stem = "otolith" if encoder else "teacher" if isinstance(model, TeacherModel) else "student"
     name = names.get(_core(config), f"{stem}-d{config.dim}")
     return name.replace("student", "student-text", 1) if isinstance(model, TextStudent) else name
 

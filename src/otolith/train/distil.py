@@ -24,9 +24,8 @@ from otolith.objectives.distillation import attention_transfer, cosine_distance,
 from otolith.train.engine import launch, run_stage
 from otolith.train.probe import embed_windows, macro_f1
 from otolith.train.sources import Sources, check_chain, split_sources
-from otolith.train.supervised import SegmentRun, SegmentTask, fitted, mix, normalise, shares
+from otolith.train.supervised import LabelObjective, SegmentRun, SegmentTask, fitted, mix, normalise, shares
 from otolith.train.task import SCORE
-from otolith.train.teach import LabelObjective
 from otolith.types import PATCH_SAMPLES, CheckpointError, ConfigError, SegmentBatch
 
 

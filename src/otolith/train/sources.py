@@ -10,18 +10,11 @@ from typing import Any
 import numpy as np
 
 from otolith.data.labels import resolve
+from otolith.data.leaks import check_leak, share_recordings
 from otolith.data.loader import LoaderConfig, TextTable, Windows, describe_channels
 from otolith.data.registry import CARDS
 from otolith.data.store import Dataset
-from otolith.data.windows import (
-    Split,
-    WindowIndex,
-    check_leak,
-    index_windows,
-    overlapping,
-    share_recordings,
-    split_by_subject,
-)
+from otolith.data.windows import UNLABELLED, Split, WindowIndex, index_windows, overlapping, split_by_subject
 from otolith.models.text_cache import TextCache
 from otolith.types import ConfigError, DataError, LeakError
 
@@ -46,6 +39,9 @@ class SourceConfig:
     tuned_on: tuple[str, ...] = ()
     """Subjects whose results chose this very configuration. They may train, but a model can no more be judged on them
     than on those who trained it: its history names them."""
+    labelled_share: float = 1.0
+    """Share of each training side's labels that is used: the same number of each activity (or all that there are of
+    it, at least one), drawn with `split_seed`. The other windows count as unlabelled."""
     allow_zero_shot_only: bool = False
     """Train even on datasets whose card reserves them for zero-shot tests."""
 
@@ -54,6 +50,8 @@ class SourceConfig:
             raise ConfigError("data.datasets is empty: name at least one converted dataset folder")
         if self.split_seed < 0:
             raise ConfigError(f"data.split_seed must be 0 or more, not {self.split_seed}")
+        if not 0 < self.labelled_share <= 1:
+            raise ConfigError(f"data.labelled_share must be above 0 and at most 1, not {self.labelled_share:g}")
 
 
 @dataclass(frozen=True)
@@ -112,6 +110,8 @@ def split_sources(config: SourceConfig, index: Callable[[Dataset], WindowIndex])
     splits = _split(config, _without(config.exclude, [index(dataset) for dataset in datasets]))
     check_leak(train=[s.train for s in splits], val=[s.val for s in splits], test=[s.test for s in splits])
     labels = _labels(config, [s.train for s in splits])
+    if config.labelled_share < 1:
+        splits = [replace(s, train=_fewer_labels(s.train, labels, config)) for s in splits]
     return Sources(
         [d.name for d in datasets], splits, labels, {}, {d.name: d.sha256 for d in datasets}, config.tuned_on
     )
@@ -188,6 +188,20 @@ def _of(
             f"give data.{key} as a share or as names"
         )
     return here
+
+
+def _fewer_labels(train: WindowIndex, labels: Sequence[str], config: SourceConfig) -> WindowIndex:
+    """The training windows with a class-balanced share of their labels."""
+    present = [label for label in labels if (train.label == label).any()]
+    total = int(np.isin(train.label, present).sum())
+    each = max(1, round(config.labelled_share * total / max(1, len(present))))
+    rng = np.random.default_rng(config.split_seed)
+    kept = np.full(len(train), UNLABELLED, dtype=train.label.dtype)
+    for label in present:
+        rows = np.flatnonzero(train.label == label)
+        chosen = rng.choice(rows, min(each, len(rows)), replace=False)
+        kept[chosen] = label
+    return replace(train, label=kept)
 
 
 def _labels(config: SourceConfig, train: Sequence[WindowIndex]) -> list[str]:

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 from torch import Tensor, nn
 
+from otolith.data.loader import describe_channels
 from otolith.data.segments import SegmentAugment, SegmentConfig, Segments
+from otolith.data.windows import WindowIndex
+from otolith.models.classifier import EncoderClassifier, NetworkClassifier
 from otolith.models.pupil import answers
 from otolith.models.saved import Saved
 from otolith.models.student import SensorTokens, StudentConfig
@@ -21,7 +24,7 @@ from otolith.train.engine import RunConfig
 from otolith.train.probe import macro_f1
 from otolith.train.sources import Sources
 from otolith.train.task import SCORE, Task
-from otolith.types import SegmentBatch
+from otolith.types import ConfigError, SegmentBatch
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,36 @@ class SegmentRun(RunConfig):
     """What a segment is."""
     augment: SegmentAugment = field(default_factory=SegmentAugment)
     """Of training segments."""
+
+
+@dataclass(frozen=True)
+class LabelObjective:
+    """Learning from labels."""
+
+    smoothing: float = 0.1
+    """Share of a target that is spread over all classes."""
+    mixup: float = 0.4
+    """Strength of mixing segments; 0 mixes none."""
+    mixup_probability: float = 0.5
+    """Of a batch being mixed."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.smoothing < 1 and self.mixup >= 0 and 0 <= self.mixup_probability <= 1):
+            raise ConfigError("objective: smoothing in [0, 1), mixup 0 or more, mixup_probability in [0, 1]")
+
+
+def check_whole_windows(segments: SegmentConfig, network: str) -> None:
+    """Looks whether patches make up the windows that a network of windows sees.
+
+    Raises:
+        ConfigError: They overlap, are resampled, or leave something over.
+    """
+    patching = segments.patching
+    if patching.dynamic or patching.samples != patching.size or segments.samples % patching.size:
+        raise ConfigError(
+            f"'{network}' sees whole windows: set segments.patching.dynamic false, and size and samples of a patch to "
+            f"one divisor of segments.samples {segments.samples}"
+        )
 
 
 def fitted(config: StudentConfig, segments: SegmentConfig, channels: int) -> StudentConfig:
@@ -66,7 +99,11 @@ def mix(batch: SegmentBatch, target: Tensor, strength: float, probability: float
         return share * x + (1 - share) * x[other]
 
     skeleton = None if batch.skeleton is None else mixed(batch.skeleton)
-    changed = replace(batch, patches=mixed(batch.patches), seconds=mixed(batch.seconds), skeleton=skeleton, window=None)
+    window = batch.window
+    if window is not None:  # the words for the channels are mixed too: of two placements it is worn between them
+        window = replace(window, patches=mixed(window.patches), channel_text=mixed(window.channel_text))
+    changed = replace(batch, patches=mixed(batch.patches), seconds=mixed(batch.seconds), skeleton=skeleton,
+                      window=window)  # fmt: skip
     return changed, mixed(target)
 
 
@@ -76,10 +113,10 @@ def shares(label: Tensor, count: int) -> Tensor:
 
 
 def normalise(module: nn.Module, segments: Segments) -> None:
-    """Gives every embedding of sensors in a module the statistics of the training segments."""
+    """Gives every part of a module that z-scores its input the statistics of the training segments."""
     mean, std = segments.statistics()
     for part in module.modules():
-        if isinstance(part, SensorTokens):
+        if isinstance(part, SensorTokens | NetworkClassifier):
             part.normalise_by(torch.from_numpy(mean), torch.from_numpy(std))
 
 
@@ -104,12 +141,10 @@ class SegmentTask(Task):
         sources: Sources,
         config: SegmentRun,
         parents: Sequence[Mapping[str, Any]] = (),
-        *,
-        skeletons: bool = False,
     ) -> None:
         super().__init__(model, module, sources, config.segments, merged(parents))
         self.parents = list(parents)
-        self.held_out = held_out(sources, config, skeletons=skeletons)
+        self.held_out = held_out(model, sources, config)
 
     def evaluate(self) -> dict[str, float]:
         """Macro-F1 over all labels, and accuracy, on validation subjects."""
@@ -130,11 +165,26 @@ class SegmentTask(Task):
         return {**about, "segments": asdict(self.loader), "parents": self.parents}
 
 
-def held_out(sources: Sources, config: SegmentRun, *, skeletons: bool) -> Segments | None:
+def as_seen_by(model: Any, indexes: Sequence[WindowIndex], config: SegmentConfig, **more: Any) -> Segments:
+    """Segments with all that a model looks at: skeletons, or the words for the channels.
+
+    Args:
+        model: A teacher, student or classifier.
+        indexes: Of each dataset.
+        config: What a segment is.
+        **more: Further arguments of `Segments`.
+    """
+    if isinstance(model, EncoderClassifier):
+        words = model.texts.table(describe_channels(indexes, config.prepare.view))
+        return Segments(indexes, config, text=words, patch_seconds=model.patch_seconds, **more)
+    return Segments(indexes, config, skeletons=bool(getattr(model, "sees_skeletons", False)), **more)
+
+
+def held_out(model: Any, sources: Sources, config: SegmentRun) -> Segments | None:
     """Labelled segments of the validation subjects; None without any."""
     chosen = [index.labelled(sources.labels) for index in sources.val]
     chosen = [index for index in chosen if len(index)]
-    return Segments(chosen, config.segments, labels=sources.labels, skeletons=skeletons) if chosen else None
+    return as_seen_by(model, chosen, config.segments, labels=sources.labels) if chosen else None
 
 
 def merged(parents: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

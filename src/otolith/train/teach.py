@@ -14,24 +14,8 @@ from otolith.models.teacher import TeacherConfig
 from otolith.objectives.distillation import hard_answers
 from otolith.train.engine import launch, run_stage
 from otolith.train.sources import split_sources
-from otolith.train.supervised import SegmentRun, SegmentTask, fitted, mix, normalise, shares
+from otolith.train.supervised import LabelObjective, SegmentRun, SegmentTask, fitted, mix, normalise, shares
 from otolith.types import ConfigError, SegmentBatch
-
-
-@dataclass(frozen=True)
-class LabelObjective:
-    """Learning from labels."""
-
-    smoothing: float = 0.1
-    """Share of a target that is spread over all classes."""
-    mixup: float = 0.4
-    """Strength of mixing segments; 0 mixes none."""
-    mixup_probability: float = 0.5
-    """Of a batch being mixed."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.smoothing < 1 and self.mixup >= 0 and 0 <= self.mixup_probability <= 1):
-            raise ConfigError("objective: smoothing in [0, 1), mixup 0 or more, mixup_probability in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -122,5 +106,5 @@ def teach(config: TeachConfig, folder: Path, *, resume: bool = False) -> Path:
     model = TeacherModel(sizes, len(sources.labels))
     normalise(model, segments)
     module = TeachModule(model, config.objective, len(sources.labels))
-    task = TeachTask(model, module, sources, config, skeletons=skeletons)
+    task = TeachTask(model, module, sources, config)
     return run_stage(task, segments, config, folder, fabric, resume=resume)

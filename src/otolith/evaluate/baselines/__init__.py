@@ -5,6 +5,9 @@ from __future__ import annotations
 from otolith.evaluate.baselines.minirocket import MiniRocketRidge
 from otolith.evaluate.baselines.nearest import NearestRawWindow
 from otolith.evaluate.baselines.protocol import Baseline, Majority
-from otolith.evaluate.baselines.statistics import LogisticOnStatistics, statistics
+from otolith.evaluate.baselines.statistics import LogisticOnStatistics, RandomForest, statistics
 
-__all__ = ["Baseline", "LogisticOnStatistics", "Majority", "MiniRocketRidge", "NearestRawWindow", "statistics"]
+__all__ = [
+    "Baseline", "LogisticOnStatistics", "Majority", "MiniRocketRidge", "NearestRawWindow", "RandomForest",
+    "statistics",
+]  # fmt: skip

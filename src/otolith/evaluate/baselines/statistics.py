@@ -1,12 +1,14 @@
-"""Logistic regression on simple statistics of each window."""
+"""Logistic regression and a random forest on simple statistics of each window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,19 +20,20 @@ BANDS = 10
 """Frequency bands, equally wide on a logarithmic scale from the first bin to half the sampling rate."""
 
 
-class LogisticOnStatistics:
-    """Multinomial logistic regression on `statistics`, standardised with the training set's mean and spread.
+class OnStatistics:
+    """A scikit-learn classifier on `statistics`.
 
     Args:
         triads: Columns (x, y, z) of each three-axis sensor, whose magnitude is a further channel.
-        strength: Inverse regularisation (`C` of scikit-learn).
     """
 
-    name = "logistic-on-statistics"
+    name: str
 
-    def __init__(self, triads: Sequence[tuple[int, int, int]] = (), strength: float = 1.0) -> None:
+    def __init__(self, triads: Sequence[tuple[int, int, int]] = ()) -> None:
         self.triads = tuple(triads)
-        self.strength = strength
+
+    def _untrained(self) -> ClassifierMixin:
+        raise NotImplementedError
 
     def fit(self, windows: NDArray[np.floating], labels: Sequence[str]) -> Self:
         """Learns from windows [N, T, C].
@@ -41,13 +44,49 @@ class LogisticOnStatistics:
         check_training(windows, labels)
         if len(set(labels)) < 2:
             raise DataError(f"all training windows are '{labels[0]}': give windows of at least two classes")
-        self._model = make_pipeline(StandardScaler(), LogisticRegression(C=self.strength, max_iter=3000))
+        self._model: Any = self._untrained()
         self._model.fit(statistics(windows, self.triads), np.asarray(labels))
         return self
 
     def predict(self, windows: NDArray[np.floating]) -> list[str]:
         """The likeliest label of each of `windows` [N, T, C]."""
         return [str(label) for label in self._model.predict(statistics(windows, self.triads))]
+
+
+class LogisticOnStatistics(OnStatistics):
+    """Multinomial logistic regression, the statistics standardised with the training set's mean and spread.
+
+    Args:
+        triads: As in `OnStatistics`.
+        strength: Inverse regularisation (`C` of scikit-learn).
+    """
+
+    name = "logistic-on-statistics"
+
+    def __init__(self, triads: Sequence[tuple[int, int, int]] = (), strength: float = 1.0) -> None:
+        super().__init__(triads)
+        self.strength = strength
+
+    def _untrained(self) -> ClassifierMixin:
+        return make_pipeline(StandardScaler(), LogisticRegression(C=self.strength, max_iter=3000))
+
+
+class RandomForest(OnStatistics):
+    """A random forest of 500 trees (Breiman 2001, Machine Learning 45).
+
+    Args:
+        triads: As in `OnStatistics`.
+        seed: Draws the windows and statistics of each tree.
+    """
+
+    name = "random-forest"
+
+    def __init__(self, triads: Sequence[tuple[int, int, int]] = (), seed: int = 0) -> None:
+        super().__init__(triads)
+        self.seed = seed
+
+    def _untrained(self) -> ClassifierMixin:
+        return RandomForestClassifier(500, random_state=self.seed)
 
 
 def statistics(windows: NDArray[np.floating], triads: Sequence[tuple[int, int, int]] = ()) -> NDArray[np.float64]:
