@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from otolith import __version__
-from otolith.cli import datasets, demo, enrolment, evaluation, importing, recognition, study, training
+from otolith.cli import (
+    datasets,
+    demo,
+    embedding,
+    enrolment,
+    evaluation,
+    importing,
+    recognition,
+    reporting,
+    study,
+    training,
+)
 from otolith.types import OtolithError
 
 
@@ -53,6 +64,8 @@ app.command("classify")(recognition.classify)
 app.command("enrol")(enrolment.enrol)
 app.command("evaluate")(evaluation.evaluate)
 app.command("study")(study.study)
+app.command("embed")(embedding.embed)
+app.command("report")(reporting.report)
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,13 +45,13 @@ def loss_curves(
     history: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str = "step", y_label: str = "loss"
 ) -> Figure:
     """One line for each name in `history` (steps [N], values [N])."""
-    with _style():
-        figure, axes = _figure(6.4, 3.6)
+    with style():
+        figure, axes = sheet(6.4, 3.6)
         for name, (steps, values) in history.items():
             steps, values = np.asarray(steps), np.asarray(values)
             axes.plot(steps, values, label=name, marker="o" if len(steps) < 12 else None, markersize=3)
         axes.set(xlabel=x_label, ylabel=y_label)
-        _grid(axes)
+        grid(axes)
         if history:
             figure.legend(loc="outside upper left", ncols=min(len(history), 4))
         return figure
@@ -69,22 +69,28 @@ def kshot_curves(
         intervals: For some methods, lower [N] and upper [N] ends, drawn as a band.
         y_label: Name of the score.
     """
-    with _style():
-        figure, axes = _figure(5.2, 3.8)
-        shades = colours(list(curves))
-        for name, (shots, values) in curves.items():
-            axes.plot(np.asarray(shots), np.asarray(values), marker="o", markersize=4, color=shades[name], label=name)
+    with style():
+        figure, axes = sheet(5.2, 3.8)
+        shades, crowded = colours(list(curves)), len(curves) > 4  # more bands than that hide one another
+        for number, (name, (shots, values)) in enumerate(curves.items()):
+            x = np.asarray(shots, dtype=np.float64) * (1 + 0.025 * (number - len(curves) / 2) if crowded else 1)
+            axes.plot(
+                x, np.asarray(values), marker="osD^vPX*"[number % 8], markersize=4, color=shades[name], label=name
+            )
             if intervals and name in intervals:
-                low, high = intervals[name]
-                axes.fill_between(np.asarray(shots), low, high, color=shades[name], alpha=0.15, linewidth=0)
+                low, high = (np.asarray(end) for end in intervals[name])
+                if crowded:
+                    axes.vlines(x, low, high, color=shades[name], linewidth=0.8)
+                else:
+                    axes.fill_between(x, low, high, color=shades[name], alpha=0.15, linewidth=0)
         ticks = sorted({float(k) for shots, _ in curves.values() for k in np.atleast_1d(np.asarray(shots))})
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, [f"{k:g}" for k in ticks])
         axes.set_xticks([], minor=True)
-        axes.set(xlabel="examples for each activity", ylabel=y_label, ylim=(0, 1))
-        _grid(axes)
+        axes.set(xlabel="examples for each activity", ylabel=y_label, ylim=(0, 1.03))
+        grid(axes)
         if curves:
-            figure.legend(loc="outside upper left", ncols=min(len(curves), 3))
+            figure.legend(loc="outside upper left", ncols=2 if max(map(len, curves)) > 16 else 3)
         return figure
 
 
@@ -98,17 +104,24 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], other: str = "no
     """
     counts, columns = trimmed(np.asarray(matrix), classes, other)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with _style():
-        size = 1.6 + 0.55 * len(columns)
-        figure, axes = _figure(size + 0.6, 1.3 + 0.45 * len(classes))
+    many = len(columns) > 12  # so that the figure still fits on a page
+    wide, high = (0.19, 0.18) if many else (0.55, 0.45)
+    longest = max(len(f"{count}") for count in counts.flat)
+    names = (0.055 if many else 0.065) * max(map(len, [*classes, *columns]))  # room for the longest name, in inches
+    size = (0.7 + names + wide * len(columns), 0.8 + names * (1 if many else 0.6) + high * len(classes))
+    with style():
+        figure, axes = sheet(max(size[0], 4.4), size[1])
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if share[row, column] > 0.55 else "black"
-                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
-        axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(len(classes)), classes)
-        axes.set(xlabel="predicted (number of windows; shade: share of the true activity)", ylabel="true")
+                axes.text(column, row, f"{count}", ha="center", va="center", color=colour,
+                          fontsize=min(7 if many else 8, wide * 100 / longest))  # fmt: skip
+        turn = {"rotation": 90} if many else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(range(len(columns)), columns, fontsize=7 if many else 8, **turn)
+        axes.set_yticks(range(len(classes)), classes, fontsize=7 if many else 8)
+        axes.set(xlabel="predicted", ylabel="true")
+        figure.supxlabel("numbers: windows; shade: share of the true activity", fontsize=8)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         return figure
@@ -126,8 +139,8 @@ def embedding_map(
         axis: What the axes are called, before their number.
     """
     points = np.asarray(points)
-    with _style():
-        figure, axes = _figure(6.4, 4.4)
+    with style():
+        figure, axes = sheet(6.4, 4.4)
         names = np.asarray(labels)
         for index, (label, colour) in enumerate(colours(labels, classes).items()):
             mine = points[names == label]
@@ -144,8 +157,8 @@ def bars(
     values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]] | None = None, x_label: str = "macro-F1"
 ) -> Figure:
     """Horizontal bars from 0 to 1, the first on top, with whiskers where an interval is given."""
-    with _style():
-        figure, axes = _figure(6.4, 0.9 + 0.3 * len(values))
+    with style():
+        figure, axes = sheet(6.4, 0.9 + 0.3 * len(values))
         names = list(values)
         axes.barh(range(len(names)), list(values.values()), color=PALETTE[0], height=0.62)
         for place, name in enumerate(names):
@@ -186,7 +199,7 @@ def timeline(
     rows["recognised"] = [Span(*s) for s in segments]
     shades = colours([span.label for spans in rows.values() for span in spans], classes)
     groups = panels(named)
-    with _style():
+    with style():
         from matplotlib.figure import Figure
 
         heights = [0.34 * len(rows), *[1.15] * len(groups)]
@@ -211,7 +224,7 @@ def save(figure: Figure, path: Path, data: Mapping[str, Any] | None = None, pdf:
         data: Columns of one length become CSV, anything else JSON.
         pdf: Whether to write the PDF as well.
     """
-    with _style():
+    with style():
         for target in [path.with_suffix(".png"), *([path.with_suffix(".pdf")] if pdf else [])]:
             with atomic_file(target) as temporary:
                 figure.savefig(temporary, format=target.suffix[1:])
@@ -229,6 +242,35 @@ def trimmed(matrix: NDArray[Any], classes: Sequence[str], other: str) -> tuple[N
     return matrix, [*classes, other][: matrix.shape[1]]
 
 
+def style() -> AbstractContextManager[None]:
+    """What all figures look like, while they are drawn and while they are saved.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+        from cycler import cycler
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "eval", "drawing figures") from error
+    values: dict[Any, Any] = {**_STYLE, "axes.prop_cycle": cycler(color=PALETTE)}
+    return mpl.rc_context(values)
+
+
+def sheet(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure of this size in inches, with one pair of axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
+    """Faint lines across an axis, behind all else."""
+    axes.grid(axis=axis, linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+
+
 def _save_data(path: Path, columns: dict[str, Any]) -> None:
     flat = all(isinstance(v, list) and not any(isinstance(x, list) for x in v) for v in columns.values())
     table = flat and len({len(v) for v in columns.values()}) == 1
@@ -240,28 +282,6 @@ def _save_data(path: Path, columns: dict[str, Any]) -> None:
                 writer.writerows(zip(*columns.values(), strict=True))
         else:
             temporary.write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")
-
-
-def _style() -> AbstractContextManager[None]:
-    try:
-        import matplotlib as mpl
-        from cycler import cycler
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "eval", "drawing figures") from error
-    style: dict[Any, Any] = {**_STYLE, "axes.prop_cycle": cycler(color=PALETTE)}
-    return mpl.rc_context(style)
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _grid(axes: Axes) -> None:
-    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
-    axes.set_axisbelow(True)
 
 
 def _patch(colour: str, label: str) -> Any:
@@ -308,4 +328,4 @@ def _panel(
         axes.plot(times, kept, color=PALETTE[(0, 1, 2)[place % 3]], linewidth=0.7, label=line_name(traces[column]))
     axes.set_title(heading)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1)
-    _grid(axes)
+    grid(axes)
