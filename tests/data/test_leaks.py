@@ -153,9 +153,7 @@ def test_a_recording_under_two_subjects_is_found(index: WindowIndex) -> None:
         ([0, 50], [0, 50], 2, 5.0),
     ],
 )
-def test_overlapping_time(
-    index: WindowIndex, left: list[int], right: list[int], windows: int, seconds: float
-) -> None:
+def test_overlapping_time(index: WindowIndex, left: list[int], right: list[int], windows: int, seconds: float) -> None:
     longest = int(np.argmax(index.dataset.recordings["rows"]))
 
     def at(starts: list[int]) -> WindowIndex:
@@ -213,7 +211,8 @@ def test_a_copied_recording_of_another_dataset_is_found(write: Write, spar_recor
 def test_a_copied_recording_of_the_same_dataset_is_found(write: Write, spar_recordings: list[Recording]) -> None:
     copy = replace(spar_recordings[3], name="copy", subject="volunteer 1")
     all_of_them = write("own", [*spar_recordings[:6], copy])
-    sides = {"train": [all_of_them.take(all_of_them.recording < 6)], "test": [all_of_them.take(all_of_them.recording == 6)]}
+    rest, one = all_of_them.recording < 6, all_of_them.recording == 6
+    sides = {"train": [all_of_them.take(rest)], "test": [all_of_them.take(one)]}
     assert find_leaks(**sides) == []
     assert kinds(find_leaks(contents=True, **sides)) == ["copied recordings", "copied windows"]
 
@@ -292,7 +291,8 @@ def test_a_normaliser_that_saw_one_person_more_is_found(sides: tuple[Segments, S
     train, everyone = sides
     expected = train.statistics()
     check_statistics(*stored(student(train)), *expected)
-    with pytest.raises(LeakError, match=r"normaliser holds the (mean|deviation) .* for channel \d+, where the training"):
+    said = r"normaliser holds the (mean|deviation) .* for channel \d+, where the training"
+    with pytest.raises(LeakError, match=said):
         check_statistics(*stored(student(everyone)), *expected)
 
 
