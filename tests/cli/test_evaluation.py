@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.cli.conftest import Command
@@ -15,6 +16,7 @@ from otolith.cli import evaluation
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset, DatasetWriter
 from otolith.data.windows import index_windows
+from otolith.evaluate.counts import CountsFile
 from otolith.evaluate.results import COLUMNS
 from otolith.models.model import Otolith
 
@@ -48,7 +50,7 @@ def test_another_dataset_is_zero_shot(
 ) -> None:
     done = otolith("evaluate", "-m", checkpoint, "-d", session_dataset, "-o", "results.csv", "--json")
     rows = json.loads(done.out)
-    assert {row["protocol"] for row in rows} == {"zero-shot-closed"}
+    assert {row["protocol"] for row in rows} == {"zero-shot-closed", "zero-shot-open"}
     assert {row["model"] for row in rows} == {"otolith-d32", "chance"}
     assert len(pd.read_csv(tmp_path / "results.csv")) == len(rows)
 
@@ -94,7 +96,8 @@ def test_what_training_did_not_teach_is_not_supervised(
         model = remade(checkpoint, tmp_path / "other.safetensors", change)
         done = otolith("evaluate", "-m", model, "-d", spar_dataset.path, "-o", f"{change.__name__}.csv", "--json")
         assert done.code == 0, done.err
-        assert {row["protocol"] for row in json.loads(done.out)} == {"zero-shot-closed"}
+        protocols = {row["protocol"] for row in json.loads(done.out)}
+        assert protocols == {"zero-shot-closed", "zero-shot-open"}
 
 
 def test_twice_is_once(otolith: Command, session_dataset: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -180,3 +183,66 @@ def test_examples_add_enrolment_with_controls_and_costs(
     assert cost["mflops"] > 0 and cost["size_mb"] == pytest.approx(4e-6 * cost["parameters"])
     assert "numbers of examples" in refused(*place, "--examples", "one")
     assert "ask for fewer" in refused(*place, "--examples", "5000")
+
+
+def test_an_open_answer_counts_where_it_can_mean_one_label_only(
+    otolith: Command, session_dataset: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All labels of training are candidates; one that means nothing here is a miss."""
+    from otolith.recognise import zeroshot
+
+    known = Otolith.from_pretrained(checkpoint).meta["labels"]
+    there = Dataset.open(session_dataset).annotations["activity"].unique().tolist()
+    absent = next(label for label in known if label not in there)
+    say = {"label": there[0]}
+    real = zeroshot.open_set
+
+    def always(*arguments: Any) -> Any:
+        found = real(*arguments)
+        return replace(found, label=np.full(len(found.label), say["label"]))
+
+    monkeypatch.setattr(zeroshot, "open_set", always)
+    accuracy = []
+    for name in (there[0], absent):
+        say["label"] = name
+        rows = json.loads(
+            otolith("evaluate", "-m", checkpoint, "-d", session_dataset, "-o", f"{name}.csv", "--json").out
+        )
+        own = {(r["protocol"], r["metric"]): r["value"] for r in rows if r["model"] != "chance"}
+        accuracy.append(own["zero-shot-open", "accuracy"])
+    assert accuracy[0] > 0.1 and accuracy[1] == 0.0
+
+
+def test_a_protocol_trains_models_by_name_and_skips_what_is_there(
+    otolith: Command, refused: Callable[..., str], spar_dataset: Dataset, tmp_path: Path
+) -> None:
+    arguments = ("evaluate", "group-kfold", "-m", "majority", "-m", "nearest-raw-window", "-d", spar_dataset.path)
+    first = otolith(*arguments, "-o", "results.csv", "--seeds", "0")
+    assert first.code == 0, first.err
+    rows = pd.read_csv(tmp_path / "results.csv")
+    people = {name for fold in rows["fold"].unique() for name in fold.split("+")}
+    assert people == set(spar_dataset.recordings["subject"])
+    assert set(rows["model"]) == {"majority", "nearest-raw-window"} and set(rows["protocol"]) == {"group-kfold"}
+    again = otolith(*arguments, "-o", "results.csv", "--seeds", "0")
+    assert again.code == 0 and "(known)" in again.err
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "results.csv"), rows)
+    counts = CountsFile.beside(tmp_path / "results.csv").read()
+    assert counts["count"].sum() == rows[rows["metric"] == "accuracy"]["n"].sum()
+    assert "majority" in refused("evaluate", "loso", "-m", "oracle", "-d", spar_dataset.path, "-o", "results.csv")
+    assert "group-kfold" in refused("evaluate", "random", "-m", "cnn", "-d", spar_dataset.path, "-o", "results.csv")
+
+
+def test_rows_of_a_dataset_left_out_say_so(
+    otolith: Command,
+    refused: Callable[..., str],
+    spar_dataset: Dataset,
+    session_dataset: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+) -> None:
+    done = otolith(
+        "evaluate", "leave-one-dataset-out", "-m", checkpoint, "-d", session_dataset, "-o", "results.csv", "--json"
+    )
+    assert {row["protocol"] for row in json.loads(done.out)} == {"leave-one-dataset-out", "zero-shot-open"}
+    arguments = ("evaluate", "leave-one-dataset-out", "-m", checkpoint, "-d", spar_dataset.path, "-o", "results.csv")
+    assert "was trained on 'spar'" in refused(*arguments)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from otolith.cli.recognition import Model
 from otolith.types import ConfigError, DataError, LeakError
 
 if TYPE_CHECKING:
@@ -20,53 +19,113 @@ if TYPE_CHECKING:
     from otolith.models.saved import TextModel
 
 
+LEFT_OUT = "leave-one-dataset-out"
+
+
 def evaluate(
-    model: Model,
-    data: Annotated[Path, typer.Option("--data", "-d", help="Converted dataset.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Results CSV; rows are added.")],
+    model: Annotated[
+        list[str],
+        typer.Option("--model", "-m", help="Checkpoint that knows words; with a protocol that trains, a model's name."),
+    ],
+    data: Annotated[list[Path], typer.Option("--data", "-d", help="Converted dataset; may be given several times.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results CSV; rows are added, what is there is kept.")],
+    protocol: Annotated[
+        str | None,
+        typer.Argument(
+            help="supervised, supervised-1pct, supervised-10pct, group-kfold, loso or cross-placement train models by "
+            f"name on each fold; {LEFT_OUT} marks the rows of a checkpoint that learnt from other datasets. Without "
+            "it a checkpoint is asked in words."
+        ),
+    ] = None,
     labels: Annotated[
         str | None, typer.Option(help="Activities to tell apart, separated by commas; by default all that occur.")
     ] = None,
     examples: Annotated[
         str | None, typer.Option(help="Also enrol from so many examples of each activity: 1,4,16.")
     ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of a protocol that trains, separated by commas.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the untrained control.")] = 0,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder of the training runs of a protocol.")] = Path(
+        "runs/evaluate"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the new rows as JSON.")] = False,
 ) -> None:
-    """Recognition by text prompt: on the test subjects of a training dataset, or zero-shot on any other."""
-    from dataclasses import asdict
+    """Judge models on people, or whole datasets, that they have not seen; what the results hold is not repeated."""
+    if protocol not in (None, LEFT_OUT):
+        _train_and_judge(str(protocol), model, data, output, runs, seeds)
+        return
+    found: list[Row] = []
+    for checkpoint in model:
+        for folder in data:
+            found += _asked_in_words(checkpoint, folder, output, protocol, labels, seed, _counts(examples))
+    if as_json:
+        from dataclasses import asdict
 
-    from rich.console import Console
-    from rich.table import Table
+        typer.echo(json.dumps([asdict(row) for row in found], indent=1))
+    else:
+        _show(found)
 
+
+def _train_and_judge(
+    protocol: str, models: list[str], data: list[Path], output: Path, runs: Path, seeds: str | None
+) -> None:
+    """Models of the benchmark by name, on every fold and seed of a protocol."""
+    from importlib.resources import files
+
+    import yaml
+
+    from otolith.cli import study
+    from otolith.config import build
+    from otolith.evaluate.study import StudyConfig
+
+    text = files("otolith.evaluate").joinpath("benchmark.yaml").read_text(encoding="utf-8")
+    plan = build(StudyConfig, yaml.safe_load(text))
+    study.measure(
+        plan, data, output, runs,
+        protocols=study.chosen("PROTOCOL", protocol, plan.protocols),
+        only=study.chosen("--model", ",".join(models), [v.name for v in plan.variants]),
+        seeds=[int(s) for s in study.chosen("--seeds", seeds, [str(s) for s in plan.seeds])],
+    )  # fmt: skip
+    typer.echo(f"results: {output}")
+
+
+def _asked_in_words(
+    checkpoint: str, folder: Path, output: Path, protocol: str | None, labels: str | None, seed: int, counts: list[int]
+) -> list[Row]:
+    """Rows of a checkpoint on a dataset; measured where the results do not hold them."""
     from otolith.data.store import Dataset
     from otolith.evaluate.results import Provenance, ResultsFile
     from otolith.models.registry import load_text_model
 
-    results, loaded, dataset = ResultsFile(output), load_text_model(model), Dataset.open(data)
-    counts = _counts(examples)
+    results, loaded, dataset = ResultsFile(output), load_text_model(checkpoint), Dataset.open(folder)
     config = {
         "weights": loaded.fingerprint(),
         "labels": labels,
         "seed": seed,
         **({"examples": counts} if counts else {}),
+        **({"protocol": protocol} if protocol else {}),
     }
     provenance = Provenance.collect(config, [dataset.sha256])
     rows = results.of(provenance)
     if rows:
         typer.echo(f"otolith: note: {output} holds this evaluation already; nothing was added", err=True)
     else:
-        rows = measure(loaded, dataset, labels, seed, provenance, counts)
+        rows = measure(loaded, dataset, labels, seed, provenance, counts, protocol)
         results.append(rows)
-    if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
-        return
+    return rows
+
+
+def _show(rows: list[Row]) -> None:
+    """The main scores as a table; of several draws of examples the mean."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("dataset", "protocol", "model", "metric", "value", "windows")
     shown: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if row.metric in ("accuracy", "macro_f1", "macro_f1_low", "macro_f1_high"):
             shown.setdefault((row.dataset, row.protocol, row.model, row.metric), []).append(row)
-    for place, folds in shown.items():  # the mean over draws of examples, where there are several
+    for place, folds in shown.items():
         table.add_row(*place, f"{sum(row.value for row in folds) / len(folds):.3f}", str(folds[0].n))
     Console().print(table)
 
@@ -78,8 +137,13 @@ def measure(
     seed: int,
     provenance: Provenance,
     examples: Sequence[int] = (),
+    protocol: str | None = None,
 ) -> list[Row]:
     """Rows of the model, of controls that learn from the model's own training subjects, and of chance.
+
+    On a dataset that it has not learnt from the model is asked twice: among the labels that occur there, and among all
+    that it was trained on (`zero-shot-open`), where an answer means the label of the same activity or, if there is
+    only one, of the same group, and nothing otherwise.
 
     Raises:
         CheckpointError: The model has not learnt words.
@@ -105,18 +169,30 @@ def measure(
     queries = make_side(test, model, seed)
     predicted = [names[i] for i in zero_shot(model, queries.vectors, names).argmax(axis=1)]
     size = model_name(model)
+    if protocol and trained:
+        raise LeakError(f"the model was trained on '{dataset.name}': {protocol} judges one that was left out")
+    place: dict[str, Any] = {"dataset": dataset.name, "seed": seed, "provenance": provenance}
     if not trained or not _learnt(classes, dataset, model):
-        rows = score(queries, {size: predicted}, classes, dataset=dataset.name, protocol="zero-shot-closed", seed=seed,
-                     provenance=provenance)  # fmt: skip
+        rows = score(queries, {size: predicted}, classes, protocol=protocol or "zero-shot-closed", **place)
+        rows += score(queries, {size: _open_set(model, queries, classes)}, classes, protocol="zero-shot-open", **place)
     else:
-        rows = compare(make_side(trained, model, seed), queries, {size: predicted}, classes, dataset=dataset.name,
-                       protocol="supervised", seed=seed, provenance=provenance)  # fmt: skip
+        rows = compare(make_side(trained, model, seed), queries, {size: predicted}, classes, protocol="supervised",
+                       **place)  # fmt: skip
     rows += _interval_and_cost(rows[0], model, test, queries, predicted, classes)
     if examples:
         pool, judged = (make_side(side, model, seed) for side in _pool(trained, test))
-        rows += enrolment(model, size, pool, judged, classes, examples, dataset=dataset.name, seed=seed,
-                          provenance=provenance)  # fmt: skip
+        rows += enrolment(model, size, pool, judged, classes, examples, **place)
     return rows
+
+
+def _open_set(model: TextModel, queries: Side, classes: Sequence[str]) -> list[str]:
+    """The label of each window among everything that the model was trained on, as a label of the dataset."""
+    from otolith.data.mapping import map_labels
+    from otolith.recognise.zeroshot import open_set
+
+    known: list[str] = model.meta["labels"]
+    meant = map_labels(known, classes)
+    return [meant[label] or "" for label in open_set(model, queries.vectors, known).label.tolist()]
 
 
 def _pool(trained: WindowIndex | None, test: WindowIndex) -> tuple[WindowIndex, WindowIndex]:
