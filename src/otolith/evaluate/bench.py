@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otolith.config import build
+from otolith.data.leaks import check_leak
 from otolith.data.segments import SegmentConfig
 from otolith.data.store import Dataset
 from otolith.data.windows import WindowIndex
@@ -18,7 +19,7 @@ from otolith.evaluate.disturbances import DISTURBANCES
 from otolith.evaluate.metrics import scores
 from otolith.evaluate.results import Provenance, ResultsFile, Row, rows
 from otolith.evaluate.splits import SUPERVISION, Fold, folds
-from otolith.evaluate.study import StudyConfig, Variant, predictions
+from otolith.evaluate.study import StudyConfig, Variant, check_normaliser, predictions
 from otolith.models.registry import load_model
 from otolith.train.distil import DistilConfig, distil
 from otolith.train.finetune import FineTuneConfig, finetune
@@ -89,16 +90,19 @@ class Bench:
         judged_config = _worn(config.segments, self.fold.judged_worn)
         sources = split_sources(config.data, config.segments.index)
         index = judged_config.index(self.dataset).of_subjects(self.fold.judged).labelled(sources.labels)
+        train = sources.splits[0].train.labelled(sources.labels)
+        # People by name, and the samples themselves (those without a label teach too): a copy has another name.
+        check_leak(contents=True, train=[sources.splits[0].train], judged=[index])
         disturbed = list(DISTURBANCES) if variant.robustness and self.protocol == self.plan.protocols[0] else []
         costs: dict[str, float] = {}
         if variant.stage == "control":
-            train = sources.splits[0].train.labelled(sources.labels)
             said = control_predictions(
                 variant.name, train, index, config.segments, self.seed,
                 judged_config=judged_config, disturbances=disturbed,
             )  # fmt: skip
         else:
             model: Any = load_model(self.checkpoint(variant))
+            check_normaliser(model, [train], config.segments)
             said = predictions(model, index, judged_config, disturbances=disturbed)
             costs = cost_of_classes(model, as_seen_by(model, [index], judged_config))
         return self._rows(variant, index, said, sources.labels, costs, provenance)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from otolith.data.leaks import check_leak
 from otolith.data.segments import SegmentConfig, Segments
 from otolith.data.windows import WindowIndex
 from otolith.evaluate.baselines import (
@@ -54,14 +53,12 @@ def control_predictions(
 
     Raises:
         ConfigError: There is no such control.
-        LeakError: Somebody is on both sides.
     """
     kind, _, extra = name.partition("+")
     if kind not in CONTROLS or extra not in ("", "skeleton"):
         raise ConfigError(
             f"there is no control '{name}': use {', '.join(CONTROLS)}, with +skeleton to show it the body"
         )
-    check_leak(train=[train], test=[judged])
     learnt = Segments([train], config, skeletons=bool(extra))
     control = CONTROLS[kind](learnt.triads, seed).fit(learnt.plain(), train.label.tolist())
     found = {}

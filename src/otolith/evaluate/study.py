@@ -9,9 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from otolith.data.segments import SegmentConfig
+import numpy as np
+
+from otolith.data.leaks import check_statistics
+from otolith.data.segments import SegmentConfig, Segments
 from otolith.data.windows import WindowIndex
 from otolith.evaluate.disturbances import DISTURBANCES
+from otolith.models.classifier import NetworkClassifier
+from otolith.models.student import LEAST_DEVIATION, SensorTokens
 from otolith.train.sources import subjects_in
 from otolith.train.supervised import as_seen_by, predict
 from otolith.types import ConfigError, LeakError
@@ -80,6 +85,26 @@ def check_unseen(meta: Mapping[str, Any], index: WindowIndex) -> None:
             raise LeakError(
                 f"the model, or a teacher of it, {how} subject {seen[0]} of '{name}': it cannot be judged on them"
             )
+
+
+def check_normaliser(model: Any, train: Sequence[WindowIndex], config: SegmentConfig) -> None:
+    """Raises where a model z-scores its input with other statistics than those of the segments it trained on.
+
+    Args:
+        model: A teacher, student or classifier; one that stores no statistics passes.
+        train: Labelled segments of its training people.
+        config: What a segment is.
+
+    Raises:
+        LeakError: The normaliser was fitted on something else.
+    """
+    parts = [part for part in model.modules() if isinstance(part, SensorTokens | NetworkClassifier)]
+    if not parts:
+        return
+    mean, std = Segments(train, config).statistics()
+    for part in parts:
+        own = part.mean.numel()
+        check_statistics(part.mean.cpu(), part.std.cpu(), mean[:own], np.maximum(std[:own], LEAST_DEVIATION))
 
 
 def predictions(

@@ -15,7 +15,7 @@ from otolith.models.heads import WindowHead
 from otolith.models.io import Checkpoint
 from otolith.models.networks import NETWORKS, Pretrainable
 from otolith.models.saved import Saved
-from otolith.models.student import Seen
+from otolith.models.student import LEAST_DEVIATION, Seen
 from otolith.models.text_cache import TextCache
 from otolith.types import ConfigError, DataError, SegmentBatch
 
@@ -56,7 +56,7 @@ class NetworkClassifier(Saved):
     def normalise_by(self, mean: Tensor, std: Tensor) -> None:
         """Stores the statistics of the training people (`Segments.statistics`); those of magnitudes are left out."""
         self.mean.copy_(mean[: self.channels])
-        self.std.copy_(std[: self.channels].clamp(min=1e-3))
+        self.std.copy_(std[: self.channels].clamp(min=LEAST_DEVIATION))
 
     def windows(self, batch: SegmentBatch) -> Tensor:
         """The batch's windows [B, W, C], z-scored.

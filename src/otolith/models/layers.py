@@ -25,6 +25,7 @@ class AxisAttention(nn.Module):
         self.heads, self.axis = heads, axis
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
+        self.attend = Attend()
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attends.
@@ -43,18 +44,28 @@ class AxisAttention(nn.Module):
         other, length = qkv.shape[2], qkv.shape[4]
         q, k, v = qkv.reshape(3, b * other, self.heads, length, d // self.heads).unbind(0)
         keys = None if mask is None else mask.repeat_interleave(other, dim=0)[:, None, None, :]
-        y = _attend(q, k, v, keys).view(b, other, self.heads, length, d // self.heads)
+        y = self.attend(q, k, v, keys).view(b, other, self.heads, length, d // self.heads)
         y = y.permute(0, 3, 1, 2, 4) if self.axis == "time" else y.permute(0, 1, 3, 2, 4)
         out: Tensor = self.out(y.reshape(b, p, c, d))
         return out
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None) -> Tensor:
-    # On CPU, fused attention in bf16 at these lengths (4 to 52 tokens) is five times slower than fp32.
-    if q.device.type == "cpu" and q.dtype != torch.float32:
-        with torch.autocast("cpu", enabled=False):
-            return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=keys).to(q.dtype)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=keys)
+class Attend(nn.Module):
+    """Scaled dot-product attention. It has no weights; it is a module so that a hook sees what passes through it."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None) -> Tensor:
+        """Queries, keys and values [N, H, L, d] to [N, H, L, d]; `keys` [N, 1, 1, L] is True where one may look."""
+        # On CPU, fused attention in bf16 at these lengths (4 to 52 tokens) is five times slower than fp32.
+        if q.device.type == "cpu" and q.dtype != torch.float32:
+            with torch.autocast("cpu", enabled=False):
+                return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=keys).to(q.dtype)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=keys)
+
+    @staticmethod
+    def weights(q: Tensor, k: Tensor, keys: Tensor | None) -> Tensor:
+        """How `forward` weighs the values: [N, H, L, L], each row sums to 1."""
+        scores = q.float() @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
+        return (scores if keys is None else scores.masked_fill(~keys, float("-inf"))).softmax(-1)
 
 
 class Block(nn.Module):

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from otolith.types import ConfigError, DataError
 
+LEAST_DEVIATION = 1e-3
+"""A channel that hardly changes is divided by this, in reference units, and not by next to nothing."""
+
 POSITIONS = ("learnable", "sinusoidal", "none")
 
 
@@ -90,7 +93,7 @@ class SensorTokens(nn.Module):
     def normalise_by(self, mean: Tensor, std: Tensor) -> None:
         """Stores the statistics of the training people [C + M] (`Segments.statistics`)."""
         self.mean.copy_(mean)
-        self.std.copy_(std.clamp(min=1e-3))
+        self.std.copy_(std.clamp(min=LEAST_DEVIATION))
 
     def forward(self, patches: Tensor, centre: Tensor, seconds: Tensor) -> Tensor:
         """[B, P, S, C] in reference units, centres [B, P] and durations [B, P] to tokens [B, P, D].

@@ -1,0 +1,72 @@
+"""The tables of docs/evaluation.md and of README.md that compare models, from the files under results/."""
+
+from __future__ import annotations
+
+import pandas as pd
+from distil_tables import table
+
+SUPERVISION = {
+    "supervised-1pct": "1 % of the labels",
+    "supervised-10pct": "10 %",
+    "supervised": "all",
+}
+
+
+def benchmark(results: pd.DataFrame, protocol: str) -> str:
+    """Macro-F1 of each model (row) on each dataset (column): mean over folds, then mean and spread over seeds.
+
+    The best of each dataset is bold.
+    """
+    rows = results[(results["protocol"] == protocol) & (results["metric"] == "macro_f1")]
+    by_seed = rows.groupby(["model", "dataset", "seed"], sort=False)["value"].mean()
+    mean = by_seed.groupby(["model", "dataset"], sort=False).agg(["mean", "std", "size"])
+    datasets = list(dict.fromkeys(rows["dataset"]))
+    best = {name: mean.xs(name, level="dataset")["mean"].max() for name in datasets}
+    order = mean["mean"].groupby("model").mean().sort_values(ascending=False).index
+    lines = []
+    for model in order:
+        cells = []
+        for name in datasets:
+            if (model, name) not in mean.index:
+                cells.append("")
+                continue
+            value = mean.loc[(model, name)]
+            text = f"{value['mean']:.3f}" + (f" ± {value['std']:.3f}" if value["size"] > 1 and value["std"] > 0 else "")
+            cells.append(f"**{text}**" if value["mean"] == best[name] else text)
+        lines.append([f"`{model}`", *cells])
+    return table([f"macro-F1, {protocol}", *datasets], lines)
+
+
+def supervision(results: pd.DataFrame) -> str:
+    """Macro-F1 of each model measured with few labels, mean over the datasets that have every share."""
+    rows = results[results["protocol"].isin(list(SUPERVISION)) & (results["metric"] == "macro_f1")]
+    wide = rows.pivot_table(index=["model", "dataset"], columns="protocol", values="value").dropna()
+    lines = [
+        [f"`{model}`", str(dataset), *(f"{values[p]:.3f}" for p in SUPERVISION)]
+        for (model, dataset), values in wide.iterrows()
+    ]
+    return table(["model", "dataset", *SUPERVISION.values()], sorted(lines, key=lambda line: (line[1], line[0])))
+
+
+def transfer(results: pd.DataFrame) -> str:
+    """Accuracy and macro-F1 with its interval on datasets that a model has not learnt from."""
+    rows = results[~results["protocol"].str.startswith("enrol")]
+    lines = []
+    for (dataset, protocol, model), part in rows.groupby(["dataset", "protocol", "model"], sort=False):
+        value = part.drop_duplicates("metric").set_index("metric")["value"]
+        ends = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""
+        classes = str(int(value.index.str.startswith("f1/").sum())) if "f1" not in value else ""
+        numbers = [f"{value['accuracy']:.3f}", f"{value['macro_f1']:.3f}{ends}", str(part["n"].iloc[0])]
+        lines.append([str(dataset), str(protocol), f"`{model}`", classes, *numbers])
+    head = ["dataset", "protocol", "model", "activities", "accuracy", "macro-F1 (95 % interval over people)", "windows"]
+    return table(head, lines)
+
+
+def enrolment(results: pd.DataFrame) -> str:
+    """Macro-F1 from k examples of each activity, mean over draws."""
+    rows = results[results["protocol"].str.startswith("enrol-k") & (results["metric"] == "macro_f1")]
+    mean = rows.groupby(["dataset", "model", "protocol"], sort=False)["value"].mean()
+    shots = sorted(rows["protocol"].unique(), key=lambda name: int(name.removeprefix("enrol-k")))
+    places = rows[["dataset", "model"]].drop_duplicates().itertuples(index=False, name=None)
+    lines = [[d, f"`{m}`", *(f"{mean[d, m, shot]:.3f}" for shot in shots)] for d, m in places]
+    return table(["dataset", "model", *(f"k = {name.removeprefix('enrol-k')}" for name in shots)], lines)
