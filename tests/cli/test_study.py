@@ -51,6 +51,7 @@ def plan(**changes: Any) -> dict[str, Any]:
             {"name": "student", "teachers": ["teacher"], "robustness": True},
             {"name": "student-scratch", "set": {"model.position": "none"}},
             {"name": "logistic-on-statistics+skeleton", "stage": "control"},
+            {"name": "nearest-raw-window", "stage": "control", "robustness": True},
         ],
         **changes,
     }
@@ -80,7 +81,9 @@ def test_a_study_measures_every_variant_and_resumes(
     assert 0 < value["student", "size_mb_int8"] < value["student", "size_mb"] < value["teacher", "size_mb"]
     assert value["student-scratch", "parameters"] == value["student", "parameters"] - 5 * 32
     disturbed = rows[rows["protocol"].str.startswith("robustness-")]
-    assert set(disturbed["model"]) == {"student"} and disturbed["protocol"].nunique() == 8
+    assert set(disturbed["model"]) == {"student", "nearest-raw-window"} and disturbed["protocol"].nunique() == 8
+    f1 = disturbed[disturbed["metric"] == "macro_f1"].pivot_table(index="model", columns="protocol", values="value")
+    assert (f1.nunique(axis=1) > 3).all()  # the controls see the disturbance too
 
     def refuse(*arguments: object) -> None:
         raise AssertionError("a known cell was measured again")
@@ -182,3 +185,17 @@ def test_what_one_variant_sets_does_not_reach_the_next(otolith: Command, bodies:
             model = load_model(folder)
             assert isinstance(model, Student)
             assert (model.net.config.position, model.net.config.dim, model.meta["step"]) == (position, dim, step)
+
+
+def test_networks_learn_without_labels_and_then_with_them(otolith: Command, bodies: Path, tmp_path: Path) -> None:
+    common = {**BASE, "data": {"val": ["subject03"], "test": ["subject04"]}}
+    config = written(tmp_path / "net.yaml", common)
+    first = otolith("reconstruct", "-c", config, "-d", bodies, "--network", "limu-bert", "-o", "first", "--json")
+    assert first.code == 0, first.err
+    best = json.loads(first.out)["checkpoint"]
+    arguments = ("finetune", "-c", config, "-d", bodies, "--from", best, "-o", "second", "--steps", 2)
+    assert otolith(*arguments, "--network", "tinyhar").code == 2  # another network
+    done = otolith(*arguments, "--network", "limu-bert", "--json")
+    assert done.code == 0, done.err
+    meta = read_checkpoint(tmp_path / "second" / "best.safetensors").meta
+    assert meta["stage"] == "finetune" and meta["parents"][0]["stage"] == "reconstruct" and meta["step"] == 2

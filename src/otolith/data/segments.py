@@ -180,9 +180,11 @@ class Segments:
         return np.unique(self.text_labels, return_inverse=True)[1].astype(np.int64)
 
     def plain(self) -> Floats:
-        """All segments [N, W, C] as they are, in reference units; skeletons, where wanted, as further columns."""
+        """All segments [N, W, C], in reference units, `change` applied; skeletons, where wanted, as further columns."""
         share = np.linspace(0, 1, self.config.samples)
         out = self._signal(np.arange(len(self)), np.broadcast_to(share, (len(self), len(share))))
+        if self.change:
+            out = self.change(out, np.random.default_rng(0))
         bodies = [part.skeleton for part in self.parts if part.skeleton is not None]
         if not bodies:
             return out
