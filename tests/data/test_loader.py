@@ -309,3 +309,25 @@ def test_workers_load_the_same_batches(training: Windows, first: int) -> None:
     expected = list(islice(plan.loader(first, workers=0), 8))
     loader: Iterator[Batch] = plan.loader(first, workers=2)
     assert all(same(a, b) for a, b in zip(expected, islice(loader, 8), strict=True))
+
+
+def test_training_may_show_one_of_several_sensors(indexes: list[WindowIndex], text: TextTable) -> None:
+    """The one drawn is the same for both views; at evaluation all are shown, and words go with their channels."""
+    pairs, config = [indexes[2]], replace(CONFIG, one_placement=True)
+    still = AugmentConfig(jitter=0, scale=0, shift=0, time_warp=0, magnitude_warp=0, resample=0, rotation=0, shuffle=0)
+    shown = Windows(pairs, text, config, augment=still, views=True)
+    assert set(shown.bucket().tolist()) == {6}
+    plain = Windows(pairs, text, CONFIG)
+    rows = np.arange(4)
+    whole = plain[Request(rows, (0, 0, 0))]
+    everything = Windows(pairs, text, config)[Request(rows, (0, 0, 0))]
+    assert same(whole, everything) and whole.patches.shape[3] == 12
+    seen = set()
+    for draw in range(12):
+        batch = shown[Request(rows, (0, 0, draw))]
+        assert batch.patches.shape[3] == 6 and batch.augmented is not None and batch.augmented.shape[3] == 6
+        first = next(k for k in (0, 6) if torch.equal(batch.channel_text, whole.channel_text[:, k : k + 6]))
+        if batch.patches.shape == whole.patches[..., :6].shape:  # patches of the first duration
+            torch.testing.assert_close(batch.patches, whole.patches[..., first : first + 6])
+        seen.add(first)
+    assert seen == {0, 6}
