@@ -8,9 +8,12 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 HAPT ?= runs/hapt
 UTD ?= runs/utd
+BENCH ?= runs/benchmark
+SETS := spar utd_mhad tug hapt wisdm dsads
+TRAINED := hapt dsads wisdm utd_mhad tug
 SIX := "walking,walking upstairs,walking downstairs,sitting,standing,lying"
 
-.PHONY: help venv demo demo-seeds hapt student-text utd tables test test-slow test-baselines lint format docs bench clean
+.PHONY: help venv demo demo-seeds hapt student-text utd benchmark transfer transfer-data transfer-of-all tables test test-slow test-baselines lint format docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -63,6 +66,38 @@ utd: $(VENV)/baselines/.installed  ## teachers, students and controls on UTD-MHA
 	$(BIN)/otolith datasets convert utd_mhad -o $(UTD)/data
 	for study in tuning study ablations; do PYTHONPATH=$(VENV)/baselines $(BIN)/otolith study -c configs/utd-mhad-$$study.yaml -d $(UTD)/data \
 		-o $(UTD)/$$study.csv --runs $(UTD)/runs || exit 1; done
+
+benchmark: $(VENV)/baselines/.installed  ## all models on six datasets: runs/benchmark/benchmark.csv (needs OTOLITH_RAW_DIR; a GPU, or days)
+	for data in $(SETS); do $(BIN)/otolith datasets convert $$data -o $(BENCH)/data/$$data || exit 1; done
+	for protocol in supervised group-kfold supervised-10pct supervised-1pct; do \
+		PYTHONPATH=$(VENV)/baselines $(BIN)/otolith study -c src/otolith/evaluate/benchmark.yaml --protocols $$protocol \
+			$(foreach data,$(SETS),-d $(BENCH)/data/$(data)) -o $(BENCH)/benchmark.csv --runs $(BENCH)/runs || exit 1; done
+
+# Who of each training set chooses the checkpoint: a run over some of the sets names those of these sets alone.
+VAL_hapt := user07,user16,user23,user29
+VAL_dsads := p4
+VAL_wisdm := "1609"
+VAL_utd_mhad := s7
+VAL_tug := s04,s09,s14,s19
+comma := ,
+empty :=
+space := $(empty) $(empty)
+join_by_comma = $(subst $(space),$(comma),$(strip $(1)))
+
+transfer: venv transfer-of-all $(addprefix transfer-without-,hapt dsads wisdm utd_mhad)  ## the encoder on all training sets, and on all but one: runs/benchmark/transfer.csv (likewise)
+
+transfer-data: venv
+	for data in $(TRAINED) spar motionsense; do $(BIN)/otolith datasets convert $$data -o $(BENCH)/data/$$data || exit 1; done
+
+transfer-of-all: transfer-data
+	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(TRAINED),-d $(BENCH)/data/$(data)) -o $(BENCH)/all --resume
+	$(BIN)/otolith evaluate -m $(BENCH)/all -d $(BENCH)/data/spar -d $(BENCH)/data/motionsense -o $(BENCH)/transfer.csv --examples 1,4,16
+
+transfer-without-%: transfer-data
+	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(filter-out $*,$(TRAINED)),-d $(BENCH)/data/$(data)) \
+		-o $(BENCH)/without-$* --resume \
+		--set 'data.val=[$(call join_by_comma,$(foreach data,$(filter-out $*,$(TRAINED)),$(VAL_$(data))))]'
+	$(BIN)/otolith evaluate leave-one-dataset-out -m $(BENCH)/without-$* -d $(BENCH)/data/$* -o $(BENCH)/transfer.csv
 
 tables: venv  ## the tables of README.md and docs/datasets.md
 	$(BIN)/python tools/doc_tables.py

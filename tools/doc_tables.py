@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+import benchmark_tables
 import distil_tables
 import pandas as pd
 from distil_tables import table
@@ -81,7 +82,10 @@ def fill(text: str, name: str, table: str) -> str:
 
 def main() -> None:
     """Fills in, or checks."""
-    names = ("demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text", "student_text_hapt_alone")
+    names = (
+        "demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text", "student_text_hapt_alone", "benchmark",
+        "transfer",
+    )  # fmt: skip
     results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in names}
     utd, words = results["utd_mhad"], distil_tables.words(results["student_text"], results["student_text_hapt_alone"])
     pages = {
@@ -90,6 +94,7 @@ def main() -> None:
             "hapt": hapt(results["hapt"]),
             "students": distil_tables.students(utd),
             "words": words,
+            "benchmark": benchmark_tables.benchmark(results["benchmark"], "supervised"),
         },
         "docs/distillation.md": {
             "students": distil_tables.students(utd),
@@ -97,6 +102,13 @@ def main() -> None:
             "ablations": distil_tables.ablations(results["utd_mhad_ablations"], utd),
             "robustness": distil_tables.robustness(utd),
             "words": words,
+        },
+        "docs/evaluation.md": {
+            "benchmark": benchmark_tables.benchmark(results["benchmark"], "supervised"),
+            "kfold": benchmark_tables.benchmark(results["benchmark"], "group-kfold"),
+            "supervision": benchmark_tables.supervision(results["benchmark"]),
+            "transfer": benchmark_tables.transfer(results["transfer"]),
+            "enrolment": benchmark_tables.enrolment(results["transfer"]),
         },
         "docs/datasets.md": {"datasets": datasets()},
     }

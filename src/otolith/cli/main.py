@@ -17,9 +17,12 @@ from otolith.cli import (
     embedding,
     enrolment,
     evaluation,
+    explaining,
+    exporting,
     importing,
     recognition,
     reporting,
+    streaming,
     study,
     training,
 )
@@ -60,12 +63,18 @@ app.command("pretrain")(training.pretrain)
 app.command("align")(training.align)
 app.command("teach")(training.teach)
 app.command("distil")(training.distil)
+app.command("finetune")(training.finetune)
+app.command("reconstruct")(training.reconstruct)
 app.command("classify")(recognition.classify)
 app.command("enrol")(enrolment.enrol)
 app.command("evaluate")(evaluation.evaluate)
 app.command("study")(study.study)
+app.command("export")(exporting.export)
+app.command("vocabulary")(exporting.vocabulary)
 app.command("embed")(embedding.embed)
+app.command("explain")(explaining.explain)
 app.command("report")(reporting.report)
+app.command("stream", add_help_option=False, context_settings=streaming.SETTINGS)(streaming.stream)
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""`otolith pretrain`, `align`, `teach` and `distil`: from a YAML and flags to a run."""
+"""`otolith pretrain`, `align`, `teach`, `distil`, `finetune` and `reconstruct`: from a YAML and flags to a run."""
 
 from __future__ import annotations
 
@@ -133,6 +133,57 @@ def distil(
     if teachers:
         values["teachers"] = [str(file) for file in teachers]
     _report(run(build(DistilConfig, values), output, resume=resume), as_json)
+
+
+def finetune(
+    output: Output,
+    data: Data = None,
+    network: Annotated[
+        str | None, typer.Option("--network", help="otolith-tiny, otolith-small, otolith-base, cnn, tinyhar, ...")
+    ] = None,
+    parent: Annotated[
+        Path | None,
+        typer.Option("--from", help="Checkpoint to start from: of pretrain or align, or of reconstruct for a net."),
+    ] = None,
+    config: Config = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    devices: Devices = None,
+    assign: Set = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train the encoder, or a network of others, to tell classes apart, from labels."""
+    from otolith.config import build
+    from otolith.train.finetune import FineTuneConfig
+    from otolith.train.finetune import finetune as run
+
+    values = _compose(config, output, resume, assign, {}, data=data, size=None, steps=steps, seed=seed, devices=devices)
+    values |= {k: v for k, v in (("network", network), ("parent", parent and str(parent))) if v is not None}
+    _report(run(build(FineTuneConfig, values), output, resume=resume), as_json)
+
+
+def reconstruct(
+    output: Output,
+    data: Data = None,
+    network: Annotated[str | None, typer.Option("--network", help="limu-bert or crosshar.")] = None,
+    config: Config = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    devices: Devices = None,
+    assign: Set = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Let a network of others learn without labels first, by the loss of its paper."""
+    from otolith.config import build
+    from otolith.train.reconstruct import ReconstructConfig
+    from otolith.train.reconstruct import reconstruct as run
+
+    values = _compose(config, output, resume, assign, {}, data=data, size=None, steps=steps, seed=seed, devices=devices)
+    if network is not None:
+        values["network"] = network
+    _report(run(build(ReconstructConfig, values), output, resume=resume), as_json)
 
 
 def _compose(
