@@ -55,7 +55,8 @@ def transfer(results: pd.DataFrame) -> str:
     for (dataset, protocol, model), part in rows.groupby(["dataset", "protocol", "model"], sort=False):
         value = part.drop_duplicates("metric").set_index("metric")["value"]
         ends = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""
-        classes = str(int(value.index.str.startswith("f1/").sum())) if "f1" not in value else ""
+        classes = str(int(rows.loc[rows["dataset"] == dataset, "metric"].str.startswith("f1/").groupby(
+            [rows["model"], rows["protocol"]]).sum().max()))  # fmt: skip
         numbers = [f"{value['accuracy']:.3f}", f"{value['macro_f1']:.3f}{ends}", str(part["n"].iloc[0])]
         lines.append([str(dataset), str(protocol), f"`{model}`", classes, *numbers])
     head = ["dataset", "protocol", "model", "activities", "accuracy", "macro-F1 (95 % interval over people)", "windows"]
