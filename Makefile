@@ -21,10 +21,10 @@ help:  ## this list
 
 venv: $(VENV)/.installed  ## the virtual environment, renewed when pyproject.toml changes
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml edge/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing Otolith into $(VENV) (a few minutes the first time)"
-	@$(PIP) install -e ".[all,dev]"
+	@$(PIP) install -e ".[all,dev]" -e ./edge
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
@@ -115,6 +115,7 @@ lint: venv  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict edge/src
 
 format: venv  ## rewrites the code in the project's format
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,5 @@
+"""`python -m otolith_edge`."""
+
+from otolith_edge.cli import main
+
+main()
