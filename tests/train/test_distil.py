@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from otolith.data.recording import Recording
 from otolith.data.segments import Segments
-from otolith.data.store import Dataset
+from otolith.data.store import Dataset, DatasetWriter
 from otolith.models.io import read_checkpoint
 from otolith.models.pupil import Student, TeacherModel, TextStudent
 from otolith.models.registry import load_model
@@ -304,3 +305,19 @@ def test_one_modality_is_hidden_and_never_both() -> None:
     assert float((~felt).float().mean()) == pytest.approx(0.2 * 0.9, abs=0.03)
     assert float((~seen).float().mean()) == pytest.approx(0.1 + 0.2 * 0.9, abs=0.03)
     assert hide_modality(batch, 0.0) is batch
+
+
+def test_a_student_of_several_sensors_takes_the_magnitude_of_each(
+    spar_recordings: list[Recording], distil_config: DistilConfig, tmp_path: Path
+) -> None:
+    with DatasetWriter(tmp_path / "both", "both") as writer:
+        for one in spar_recordings[:28:2]:
+            ankle = tuple(replace(c, placement="left ankle", name=f"ankle_{c.name}") for c in one.channels)
+            signal = np.hstack([one.signal, np.roll(one.signal, 25, axis=0)])
+            writer.add(replace(one, signal=signal, channels=(*one.channels, *ankle)))
+    data = replace(distil_config.data, datasets=(str(tmp_path / "both"),), val=(), test=("subject02",))
+    train = replace(distil_config.train, steps=1, evaluate_every=1, save_every=1)
+    model = load_model(distil(replace(distil_config, data=data, train=train), tmp_path / "run"))
+    assert isinstance(model, Student)
+    assert model.net.config.channels == 12
+    assert sorted(model.net.config.triads) == [(0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11)]

@@ -288,7 +288,7 @@ def _student(
     by_class: Sequence[TeacherModel],
     by_words: Otolith | None,
 ) -> Student | TextStudent:
-    sizes = fitted(config.model, config.segments, len(segments.channels))
+    sizes = fitted(config.model, segments)
     for teacher in by_class:
         if teacher.meta["labels"] != list(labels):
             raise CheckpointError("a teacher tells other classes apart than this student is to: give both the same")

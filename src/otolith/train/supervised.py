@@ -67,14 +67,15 @@ def check_whole_windows(segments: SegmentConfig, network: str) -> None:
         )
 
 
-def fitted(config: StudentConfig, segments: SegmentConfig, channels: int) -> StudentConfig:
+def fitted(config: StudentConfig, segments: Segments) -> StudentConfig:
     """The configuration with the input that these segments have, whatever it said of it."""
-    patching = segments.patching
+    patching = segments.config.patching
     return replace(
         config,
         patch_samples=patching.samples,
-        patches=patching.most(segments.samples),
-        channels=channels,
+        patches=patching.most(segments.config.samples),
+        channels=len(segments.channels),
+        triads=tuple(tuple(triad) for triad in segments.triads),
     )
 
 

@@ -99,7 +99,7 @@ def teach(config: TeachConfig, folder: Path, *, resume: bool = False) -> Path:
     segments = Segments(labelled, config.segments, labels=sources.labels, augment=config.augment, skeletons=skeletons)
     sizes = replace(
         config.model,
-        sensors=fitted(config.model.sensors, config.segments, len(segments.channels)),
+        sensors=fitted(config.model.sensors, segments),
         frames=config.segments.prepare.frames,
         joints=segments.joints,
     )
