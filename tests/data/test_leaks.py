@@ -15,7 +15,8 @@ from otolith.data.recording import Recording
 from otolith.data.segments import SegmentConfig, Segments
 from otolith.data.store import Dataset, DatasetWriter
 from otolith.data.windows import WindowIndex, index_windows, split_by_subject
-from otolith.models.student import Student, StudentConfig
+from otolith.models.pupil import Student
+from otolith.models.student import StudentConfig
 from otolith.train.supervised import normalise
 from otolith.types import LeakError
 
@@ -250,8 +251,8 @@ def test_a_shared_recording_is_not_named_twice(index: WindowIndex) -> None:
 
 def test_windows_of_different_lengths_and_channels(write: Write, spar_recordings: list[Recording]) -> None:
     slow = replace(spar_recordings[1], signal=spar_recordings[1].signal[::2].copy(), rate=25.0)
-    narrow = replace(spar_recordings[2], signal=spar_recordings[2].signal[:, :3].copy())
-    narrow = replace(narrow, channels=spar_recordings[2].channels[:3])
+    third = spar_recordings[2]
+    narrow = replace(third, signal=third.signal[:, :3].copy(), channels=third.channels[:3])
     mixed = [spar_recordings[0], slow, narrow]
     one, other = write("one", mixed), write("other", [replace(r, name=f"x{r.name}") for r in mixed])
     recording, windows = find_leaks(contents=True, train=[one], test=[other])
@@ -273,10 +274,8 @@ def sides(spar_dataset: Dataset) -> tuple[Segments, Segments]:
 
 
 def student(fitted_on: Segments) -> Student:
-    config = StudentConfig()
-    model = Student(
-        replace(config, channels=len(fitted_on.channels), triads=tuple(fitted_on.triads)), {"labels": ["a", "b"]}
-    )
+    sizes = StudentConfig(channels=len(fitted_on.channels), triads=tuple(map(tuple, fitted_on.triads)))
+    model = Student(sizes, 2)
     normalise(model, fitted_on)
     return model
 
