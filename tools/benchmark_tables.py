@@ -15,14 +15,14 @@ SUPERVISION = {
 def benchmark(results: pd.DataFrame, protocol: str) -> str:
     """Macro-F1 of each model (row) on each dataset (column): mean over folds, then mean and spread over seeds.
 
-    The best of each dataset is bold.
+    The best of each dataset is bold; models that were run on more datasets come first.
     """
     rows = results[(results["protocol"] == protocol) & (results["metric"] == "macro_f1")]
     by_seed = rows.groupby(["model", "dataset", "seed"], sort=False)["value"].mean()
     mean = by_seed.groupby(["model", "dataset"], sort=False).agg(["mean", "std", "size"])
     datasets = list(dict.fromkeys(rows["dataset"]))
     best = {name: mean.xs(name, level="dataset")["mean"].max() for name in datasets}
-    order = mean["mean"].groupby("model").mean().sort_values(ascending=False).index
+    order = mean["mean"].groupby("model").agg(["size", "mean"]).sort_values(["size", "mean"], ascending=False).index
     lines = []
     for model in order:
         cells = []
