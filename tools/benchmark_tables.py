@@ -71,3 +71,25 @@ def enrolment(results: pd.DataFrame) -> str:
     places = rows[["dataset", "model"]].drop_duplicates().itertuples(index=False, name=None)
     lines = [[d, f"`{m}`", *(f"{mean[d, m, shot]:.3f}" for shot in shots)] for d, m in places]
     return table(["dataset", "model", *(f"k = {name.removeprefix('enrol-k')}" for name in shots)], lines)
+
+
+def explanations(results: pd.DataFrame) -> str:
+    """Tests of each kind of explanation, mean over models."""
+    wanted = {
+        "ig_completeness_error": "completeness error, mean",
+        "ig_completeness_error_worst": "worst",
+        "deletion_classes_above_random": "classes in which deletion beats random orders",
+        "insertion_classes_above_random": "insertion",
+        "randomisation_correlation": "correlation with the map of random weights",
+    }
+    mean = results[results["metric"].isin(list(wanted))].groupby(["protocol", "metric"], sort=False)["value"].mean()
+    protocols = list(dict.fromkeys(name for name, _ in mean.index))
+    lines = [
+        [f"`{name.removeprefix('explain-')}`", *(_short(mean.get((name, metric))) for metric in wanted)]
+        for name in protocols
+    ]
+    return table(["method", *wanted.values()], lines)
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}" if 0 < abs(value) < 0.001 else f"{value:.3f}"
