@@ -50,7 +50,7 @@ def test_views_of_one_tensor_can_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["no.safetensors", "empty"])
 def test_missing(where: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match=r"there is no checkpoint at .*: give a \.safetensors file, or a folder"):
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint at .*: give a \.safetensors file, a folder"):
         read_checkpoint(tmp_path / where)
 
 

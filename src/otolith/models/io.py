@@ -19,6 +19,9 @@ from otolith.types import CheckpointError
 
 CHECKPOINT_VERSION = 1
 _KEY = "otolith"
+RELEASED = Path(__file__).parents[1] / "weights"
+"""Weights that come with the package."""
+
 _IN_FOLDER = ("model.safetensors", "best.safetensors")  # of a published model, of a training run
 
 
@@ -58,17 +61,20 @@ def write_checkpoint(path: Path, meta: Mapping[str, Any], tensors: Mapping[str, 
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint, from a file or from a folder that holds `model.safetensors` or a run's `best.safetensors`.
+    """Reads a checkpoint: a file, or a folder that holds `model.safetensors` or a run's `best.safetensors`.
+
+    Where there is neither, the weights of that name that come with the package (`otolith-small`).
 
     Raises:
         CheckpointError: Not there, damaged, not ours, or of another version.
     """
-    places = [path / name for name in _IN_FOLDER] if path.is_dir() else [path]
+    places = [path / name for name in _IN_FOLDER] if path.is_dir() else [path, RELEASED / f"{path}.safetensors"]
     file = next((place for place in places if place.is_file()), None)
     if file is None:
+        released = ", ".join(sorted(place.stem for place in RELEASED.glob("*.safetensors")))
         raise CheckpointError(
-            f"there is no checkpoint at {path}: give a .safetensors file, or a folder that holds "
-            f"{' or '.join(_IN_FOLDER)}"
+            f"there is no checkpoint at {path}: give a .safetensors file, a folder that holds "
+            f"{' or '.join(_IN_FOLDER)}, or a name of the weights that come with otolith ({released})"
         )
     try:
         with safe_open(file, framework="pt") as handle:
