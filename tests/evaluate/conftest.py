@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from otolith.data.channels import triads
 from otolith.data.recording import Recording
+from otolith.evaluate import appending
 
 
 class Windows(NamedTuple):
@@ -35,3 +37,25 @@ def spar_windows(spar_recordings: list[Recording]) -> Windows:
                 subjects.append(recording.subject)
     bodies = triads(spar_recordings[0].channels)
     return Windows(np.stack(cut), labels, subjects, [t for body in bodies.values() for t in body])
+
+
+class KilledError(BaseException):
+    """Stands in for the end of a process."""
+
+
+@pytest.fixture
+def killed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Runs an append in a process that dies between the two steps of it."""
+
+    def dies(descriptor: int, data: bytes, offset: int, write=appending._write) -> None:  # type: ignore[no-untyped-def]
+        if len(data) == 1:
+            raise KilledError
+        write(descriptor, data, offset)
+
+    def run(append: Callable[[], object]) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(appending, "_write", dies)
+            with pytest.raises(KilledError):
+                append()
+
+    return run

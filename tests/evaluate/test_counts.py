@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -164,24 +165,15 @@ def test_a_file_cut_anywhere_keeps_its_complete_appends_and_grows_again(file: Co
         assert back(file.read()) == [*kept, *some("third")]
 
 
-def test_an_append_is_there_as_a_whole_or_not_at_all(file: CountsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_append_is_there_as_a_whole_or_not_at_all(
+    file: CountsFile, killed_in: Callable[[Callable[[], object]], None]
+) -> None:
     file.append(some("first"))
     size = file.path.stat().st_size
 
-    class Killed(BaseException):
-        pass
-
-    def dies(descriptor: int, data: bytes, offset: int, write=appending._write) -> None:  # type: ignore[no-untyped-def]
-        if len(data) == 1:
-            raise Killed
-        write(descriptor, data, offset)
-
-    monkeypatch.setattr(appending, "_write", dies)
-    with pytest.raises(Killed):
-        file.append(some("second"))
+    killed_in(lambda: file.append(some("second")))
     assert file.path.stat().st_size > size + 20
     assert back(file.read()) == some("first")
-    monkeypatch.undo()
     file.append(some("third"))
     assert back(file.read()) == [*some("first"), *some("third")]
 

@@ -34,8 +34,6 @@ BASE: dict[str, Any] = {
     "sampling": {"batch_size": 8},
     "train": {"steps": 1, "threads": 1, "accelerator": "cpu", "precision": "32-true"},
 }
-PROTOCOLS_HERE = [name for name in PROTOCOLS if name != "subjects-135-7-2468"]
-"""All but the one that needs a seventh person, whose folds are of the same kind as those of `odd-even`."""
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +63,13 @@ def runs(dataset: Dataset, protocol: str, folder: Path, variant: Variant) -> Ite
     yield from benches(plan, dataset, folder / "runs", ResultsFile(folder / "r.csv"), protocols=[protocol], seeds=[0])
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS_HERE)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nothing_is_found_where_nothing_is_planted(protocol: str, dataset: Dataset, tmp_path: Path) -> None:
     bench = next(runs(dataset, protocol, tmp_path, NEAREST))
     assert "accuracy" in bench.measure(NEAREST)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS_HERE)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_person_who_trains_is_not_judged(protocol: str, dataset: Dataset, tmp_path: Path) -> None:
     bench = next(runs(dataset, protocol, tmp_path, NEAREST))
     moved = replace(bench, fold=replace(bench.fold, judged=("subject01", "subject02", "subject05", "subject06")))
@@ -79,7 +77,7 @@ def test_a_person_who_trains_is_not_judged(protocol: str, dataset: Dataset, tmp_
         moved.measure(NEAREST)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS_HERE)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_copied_recording_is_found_under_another_name(
     protocol: str, people: list[Recording], dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -98,7 +96,7 @@ def _worn(recording: Recording, placement: str) -> bool:
     return not placement or recording.channels[0].placement == placement
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS_HERE)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_normaliser_of_everyone_is_found(
     protocol: str, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,13 @@ import errno
 import multiprocessing
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import otolith
-from otolith.evaluate import appending
 from otolith.evaluate.results import COLUMNS, Provenance, ResultsFile, Row, rows
 from otolith.types import DataError
 
@@ -79,24 +79,15 @@ def test_a_file_cut_anywhere_keeps_its_complete_rows_and_grows_again(file: Resul
         assert after == [*before, *some("third")]
 
 
-def test_an_evaluation_is_there_as_a_whole_or_not_at_all(file: ResultsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_is_there_as_a_whole_or_not_at_all(
+    file: ResultsFile, killed_in: Callable[[Callable[[], object]], None]
+) -> None:
     """A process that dies between the two steps of an append leaves nothing that counts."""
     file.append(some("first"))
 
-    class Killed(BaseException):
-        pass
-
-    def dies(descriptor: int, data: bytes, offset: int, write=appending._write) -> None:  # type: ignore[no-untyped-def]
-        if len(data) == 1:
-            raise Killed
-        write(descriptor, data, offset)
-
-    monkeypatch.setattr(appending, "_write", dies)
-    with pytest.raises(Killed):
-        file.append(some("second"))
+    killed_in(lambda: file.append(some("second")))
     assert b"econd" in file.path.read_bytes()
     assert "second" not in set(file.read()["model"])
-    monkeypatch.undo()
     file.append(some("third"))
     assert list(file.read()["model"]) == ["first", "first", "third", "third"]
     assert b"\0" not in file.path.read_bytes()

@@ -81,8 +81,7 @@ class Bench:
     def _known(self, variant: Variant, provenance: Provenance) -> list[Row]:
         """Rows of this cell that the results hold already, whatever the commit: a study outlives a commit."""
         wanted = (variant.name, self.fold.name, self.seed, provenance.config_sha256, provenance.data_sha256)
-        held = [Row(*values) for values in self.results.read().itertuples(index=False, name=None)]
-        return [r for r in held if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
+        return [r for r in self.results.rows() if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
 
     def _judge(self, variant: Variant, provenance: Provenance) -> list[Row]:
         """Rows of a variant; counts of what it said of whom go to the file beside the results."""

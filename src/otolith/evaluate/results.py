@@ -125,10 +125,13 @@ class ResultsFile(AppendOnly):
         types = {"seed": "int64", "n": "int64", "value": "float64"}
         return pd.DataFrame(records, columns=list(COLUMNS)).astype({c: types.get(c, "str") for c in COLUMNS})
 
+    def rows(self) -> list[Row]:
+        """All complete rows; errors as in `read`."""
+        return [Row(*values) for values in self.read().itertuples(index=False, name=None)]
+
     def of(self, provenance: Provenance) -> list[Row]:
         """The rows that this code, configuration and data have already given; errors as in `read`."""
-        rows = [Row(*values) for values in self.read().itertuples(index=False, name=None)]
-        return [row for row in rows if (row.commit, row.config_sha256, row.data_sha256) == astuple(provenance)]
+        return [row for row in self.rows() if (row.commit, row.config_sha256, row.data_sha256) == astuple(provenance)]
 
     def _complete(self, handle: BinaryIO) -> int:
         handle.seek(0)

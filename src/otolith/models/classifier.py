@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from otolith.models.encoder import Encoder, EncoderConfig
 from otolith.models.heads import WindowHead
-from otolith.models.io import Checkpoint
 from otolith.models.networks import NETWORKS, Pretrainable
-from otolith.models.saved import Saved
+from otolith.models.saved import Reader, Saved
 from otolith.models.student import LEAST_DEVIATION, Seen
 from otolith.models.text_cache import TextCache
 from otolith.types import ConfigError, DataError, SegmentBatch
@@ -89,14 +88,13 @@ class NetworkClassifier(Saved):
         return cls(str(about["name"]), int(about["channels"]), int(about["samples"]), int(sizes["labels"]))
 
 
-class EncoderClassifier(Saved):
+class EncoderClassifier(Reader):
     """The encoder with attention pooling and a head over classes: any channels, each told apart by its words.
 
     Attributes:
         encoder: Patches to tokens [B, P, C, D].
         pool: Tokens to the feature [B, D] of a window.
         head: Features to logits.
-        texts: Token embeddings of the channels' words read so far.
         patch_seconds: Duration of a patch.
     """
 
@@ -111,11 +109,11 @@ class EncoderClassifier(Saved):
         texts: TextCache | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(meta)
+        super().__init__(texts, meta)
         self.encoder = Encoder(config)
         self.pool = WindowHead(config.dim, config.heads, config.dim)
         self.head: nn.Linear | None = nn.Linear(config.dim, labels)
-        self.texts, self.patch_seconds = texts or TextCache(), patch_seconds
+        self.patch_seconds = patch_seconds
         self.encoder.mask_token.requires_grad_(False)  # nothing is hidden from it
 
     @property
@@ -145,15 +143,3 @@ class EncoderClassifier(Saved):
         about = dict(sizes[cls.kind])
         seconds = float(about.pop("patch_seconds"))
         return cls(EncoderConfig(**about), int(sizes["labels"]), seconds)
-
-    def checkpoint_meta(self) -> dict[str, Any]:
-        """What `save` writes beside the tensors."""
-        return {**super().checkpoint_meta(), "texts": self.texts.state()[0]}
-
-    def checkpoint_tensors(self) -> dict[str, Tensor]:
-        """Weights as `model.*` and the known texts as `texts.*`."""
-        return {**super().checkpoint_tensors(), **{f"texts.{k}": v for k, v in self.texts.state()[1].items()}}
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Takes over the known texts."""
-        self.texts.add(checkpoint.meta["texts"], checkpoint.part("texts"))

@@ -112,18 +112,46 @@ class Saved(nn.Module):
         }
 
 
-class TextModel(Saved):
+class Reader(Saved):
+    """A model that reads texts, and is saved with those that it has read.
+
+    Attributes:
+        texts: Their token embeddings.
+    """
+
+    def __init__(self, texts: TextCache | None, meta: Mapping[str, Any] | None) -> None:
+        super().__init__(meta)
+        self.texts = texts or TextCache()
+
+    def checkpoint_meta(self) -> dict[str, Any]:
+        """What `save` writes beside the tensors."""
+        return {**super().checkpoint_meta(), "texts": self.texts.state()[0]}
+
+    def checkpoint_tensors(self) -> dict[str, Tensor]:
+        """Weights as `model.*` and the known texts as `texts.*`."""
+        return {**super().checkpoint_tensors(), **{f"texts.{k}": v for k, v in self.texts.state()[1].items()}}
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Takes over the known texts."""
+        self.texts.add(checkpoint.meta["texts"], checkpoint.part("texts"))
+
+    def untrained(self) -> Self:
+        """The same architecture at random initialisation that knows the same texts, in eval mode: a control."""
+        model = super().untrained()
+        model.texts = self.texts
+        return model
+
+
+class TextModel(Reader):
     """A model whose windows and words lie in one space.
 
     Attributes:
         bank: Texts to prototypes in that space.
-        texts: Token embeddings of the texts read so far.
     """
 
     def __init__(self, bank: LabelBankConfig, texts: TextCache | None, meta: Mapping[str, Any] | None) -> None:
-        super().__init__(meta)
+        super().__init__(texts, meta)
         self.bank = LabelBank(bank)
-        self.texts = texts or TextCache()
 
     @abstractmethod
     def embed(self, batch: Batch) -> Tensor:
@@ -167,21 +195,3 @@ class TextModel(Saved):
     def logits(self, embedding: Tensor, prototypes: Tensor) -> Tensor:
         """Scaled class scores [B, L]; their softmax is the model's belief."""
         return self.bank.scale() * class_scores(embedding, prototypes)
-
-    def checkpoint_meta(self) -> dict[str, Any]:
-        """What `save` writes beside the tensors."""
-        return {**super().checkpoint_meta(), "texts": self.texts.state()[0]}
-
-    def checkpoint_tensors(self) -> dict[str, Tensor]:
-        """Weights as `model.*` and the known texts as `texts.*`."""
-        return {**super().checkpoint_tensors(), **{f"texts.{k}": v for k, v in self.texts.state()[1].items()}}
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Takes over the known texts."""
-        self.texts.add(checkpoint.meta["texts"], checkpoint.part("texts"))
-
-    def untrained(self) -> Self:
-        """The same architecture at random initialisation that knows the same texts, in eval mode: a control."""
-        model = super().untrained()
-        model.texts = self.texts
-        return model

@@ -9,15 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from otolith.data.loader import TextTable, describe_channels
 from otolith.data.segments import Segments
 from otolith.models.classifier import EncoderClassifier, NetworkClassifier
-from otolith.models.encoder import EncoderConfig
 from otolith.models.model import Otolith
 from otolith.models.networks import NETWORKS
 from otolith.models.registry import ENCODERS, load_model
 from otolith.models.saved import Saved
-from otolith.models.text_cache import TextCache
 from otolith.objectives.distillation import hard_answers
 from otolith.train.engine import launch, run_stage
 from otolith.train.sources import Sources, check_chain, split_sources
@@ -25,6 +22,7 @@ from otolith.train.supervised import (
     LabelObjective,
     SegmentRun,
     SegmentTask,
+    as_seen_by,
     check_whole_windows,
     mix,
     normalise,
@@ -122,28 +120,17 @@ def finetune(config: FineTuneConfig, folder: Path, *, resume: bool = False) -> P
 def _prepare(config: FineTuneConfig, sources: Sources, parent: Saved | None) -> tuple[Classifier, Segments]:
     """The model at its start, and what it trains on."""
     labelled = [index.labelled(sources.labels) for index in sources.train]
-    texts = TextCache()
-    if isinstance(parent, Otolith | EncoderClassifier):
-        texts = parent.texts
-    words: TextTable | None = None
-    if config.network in ENCODERS:
-        words = texts.table(describe_channels(labelled, config.segments.prepare.view))
-    segments = Segments(
-        labelled,
-        config.segments,
-        labels=sources.labels,
-        augment=config.augment,
-        text=words,
-        patch_seconds=config.patch_seconds,
-    )
+    count = len(sources.labels)
+    training: dict[str, Any] = {"labels": sources.labels, "augment": config.augment}
     model: Classifier
     if config.network in ENCODERS:
-        encoder: EncoderConfig = ENCODERS[config.network]
-        model = EncoderClassifier(encoder, len(sources.labels), config.patch_seconds, texts=texts)
+        texts = parent.texts if isinstance(parent, Otolith | EncoderClassifier) else None
+        model = EncoderClassifier(ENCODERS[config.network], count, config.patch_seconds, texts=texts)
+        segments = as_seen_by(model, labelled, config.segments, **training)
     else:
-        shape = (len(segments.channels), config.segments.samples)
-        model = NetworkClassifier(config.network, *shape, len(sources.labels))
-    normalise(model, segments)
+        segments = Segments(labelled, config.segments, **training)
+        model = NetworkClassifier(config.network, len(segments.channels), config.segments.samples, count)
+        normalise(model, segments)
     if parent is not None:
         _begin_with(model, parent, config.parent)
     return model, segments
