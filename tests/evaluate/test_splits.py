@@ -26,9 +26,10 @@ def test_each_person_is_judged_once_where_one_is_left_out() -> None:
     assert [fold.judged for fold in folds("loso", ["s10", "s2", "s1"])] == [("s1",), ("s2",), ("s10",)]
 
 
-def test_five_groups_share_all_people_between_them() -> None:
-    parts = [fold.judged for fold in folds("group-kfold", PEOPLE)]
-    assert len(parts) == 5 and sorted(name for part in parts for name in part) == PEOPLE
+@pytest.mark.parametrize(("protocol", "groups"), [("group-kfold", 5), ("group-10fold", 8)])
+def test_groups_share_all_people_between_them(protocol: str, groups: int) -> None:
+    parts = [fold.judged for fold in folds(protocol, PEOPLE)]
+    assert len(parts) == groups and sorted(name for part in parts for name in part) == PEOPLE
 
 
 def test_the_card_decides_where_its_split_is_asked_for() -> None:

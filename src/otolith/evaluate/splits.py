@@ -42,6 +42,7 @@ PROTOCOLS = (
     "supervised",
     *SUPERVISION,
     "group-kfold",
+    "group-10fold",
     "loso",
     "cross-placement",
     "odd-even",
@@ -54,8 +55,8 @@ labels would be further supervision: those people train. `cross-placement` train
 judges another, on the people that the card keeps for the test. `tuning-odd` and `tuning-even` leave one person out
 among the odd or the even ones, and keep the others away: to choose a recipe that the others may judge."""
 
-GROUPS = 5
-"""Folds of `group-kfold`, as in the seed."""
+GROUPS = {"group-kfold": 5, "group-10fold": 10}
+"""Folds by protocol: five as in the seed, ten as in comparisons of many networks; never more than there are people."""
 
 
 def folds(
@@ -83,8 +84,8 @@ def folds(
         return [_fold("all", [name for name in odd if natural(name)[0] == 7], even)]
     if protocol == "loso":
         return [_fold(name, (), [name]) for name in people]
-    if protocol == "group-kfold":
-        parts = np.array_split(np.random.default_rng(0).permutation(people), GROUPS)
+    if protocol in GROUPS:
+        parts = np.array_split(np.random.default_rng(0).permutation(people), GROUPS[protocol])
         return [
             _fold("+".join(sorted(map(str, part))), (), [str(name) for name in part]) for part in parts if len(part)
         ]
