@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from otolith.data.loader import LoaderConfig, Request, Windows, describe_channels
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
-from otolith.models.cost import parameters
+from otolith.models.cost import flops, parameters
 from otolith.models.networks import NETWORKS, PRETRAINABLE, Network, Pretrainable, crosshar, spans
 from otolith.models.networks.cnn import Cnn
 from otolith.models.networks.crosshar import CrossHar
 from otolith.models.networks.deepconvlstm import DeepConvLstm
 from otolith.models.networks.limu_bert import LimuBert
 from otolith.models.networks.tinyhar import TinyHar
+from otolith.models.networks.xtinyhar import XTinyHar
 from otolith.models.text_cache import TextCache
 from otolith.types import ConfigError, DataError
 
@@ -59,7 +60,7 @@ def close(a: Tensor, b: Tensor) -> None:
 
 
 def test_the_registry_says_what_can_be_pretrained() -> None:
-    assert tuple(NETWORKS) == ("cnn", "deepconvlstm", "tinyhar", "limu-bert", "crosshar")
+    assert tuple(NETWORKS) == ("cnn", "deepconvlstm", "tinyhar", "xtinyhar", "limu-bert", "crosshar")
     assert PRETRAINABLE == ("limu-bert", "crosshar")
 
 
@@ -88,6 +89,14 @@ def test_size_of_tinyhar(channels: int) -> None:
     across = 20 * 3 * 64 + (64 * 20 + 20) + 2 * 40 + (20 * 16 + 16 + 16 * 20 + 20)
     fusion, lstm, pool = channels * 20 * 40 + 40, 4 * 40 * 80 + 8 * 40, 40 * 40 + 40 + 40 + 1
     assert parameters(TinyHar(channels, 100)) == convolutions + across + fusion + lstm + pool
+
+
+def test_size_of_xtinyhar() -> None:
+    """100 samples of 6 channels and 27 classes, as in its description; its own code has these two numbers."""
+    net = XTinyHar(6, 100)
+    whole = nn.Sequential(net, nn.Linear(net.width, 27))
+    assert parameters(whole) == 285_083
+    assert flops(whole, torch.zeros(1, 100, 6)) == 3_343_104
 
 
 def test_size_of_limu_bert() -> None:

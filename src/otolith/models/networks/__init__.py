@@ -11,11 +11,13 @@ from otolith.models.networks.deepconvlstm import DeepConvLstm
 from otolith.models.networks.limu_bert import LimuBert
 from otolith.models.networks.network import Network, Pretrainable
 from otolith.models.networks.tinyhar import TinyHar
+from otolith.models.networks.xtinyhar import XTinyHar
 
 NETWORKS: dict[str, type[Network]] = {
     "cnn": Cnn,
     "deepconvlstm": DeepConvLstm,
     "tinyhar": TinyHar,
+    "xtinyhar": XTinyHar,
     "limu-bert": LimuBert,
     "crosshar": CrossHar,
 }
