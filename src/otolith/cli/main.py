@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from otolith import __version__
 from otolith.cli import (
+    benching,
     datasets,
     demo,
     embedding,
@@ -20,6 +21,7 @@ from otolith.cli import (
     explaining,
     exporting,
     importing,
+    publishing,
     recognition,
     reporting,
     streaming,
@@ -71,6 +73,8 @@ app.command("evaluate")(evaluation.evaluate)
 app.command("study")(study.study)
 app.command("export")(exporting.export)
 app.command("vocabulary")(exporting.vocabulary)
+app.command("release")(publishing.release)
+app.command("bench")(benching.bench)
 app.command("embed")(embedding.embed)
 app.command("explain")(explaining.explain)
 app.command("report")(reporting.report)

@@ -149,7 +149,7 @@ def notes_on(found: Recording, model: TextModel, view: ChannelView) -> list[str]
 
     ignored = [c for c in found.channels if not view.keeps(c)]
     names = ", ".join(c.name for c in ignored)
-    learnt = any(text.startswith(SENSORS["acc"].words) for text in model.texts.state()[0])
+    learnt = any(text.startswith(SENSORS["acc"].words) for text in model.texts.known)
     if learnt and view.lacks_gravity(found.channels):
         has, wants = ("without", "with") if view.gravity else ("with", "without")
         raise DataError(

@@ -75,6 +75,7 @@ class TextStudent(TextModel):
     """
 
     kind: ClassVar[str] = "text_student"
+    reads_channels: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -146,8 +146,11 @@ class TextModel(Reader):
     """A model whose windows and words lie in one space.
 
     Attributes:
+        reads_channels: Whether it reads what a channel is in words.
         bank: Texts to prototypes in that space.
     """
+
+    reads_channels: ClassVar[bool] = True
 
     def __init__(self, bank: LabelBankConfig, texts: TextCache | None, meta: Mapping[str, Any] | None) -> None:
         super().__init__(texts, meta)
@@ -164,6 +167,11 @@ class TextModel(Reader):
     @abstractmethod
     def answering(self) -> nn.ModuleList:
         """The parts that embed a window; on a device the bank gives way to the prototypes of the wanted words."""
+
+    @torch.no_grad()
+    def pooled(self, texts: Sequence[str]) -> Tensor:
+        """What this model's label bank takes from the tokens of each text, [N, E]; errors as in `prototypes`."""
+        return self.bank.pool(*(tensor.to(self.bank.query.device) for tensor in self.texts.tokens(texts)))
 
     @torch.no_grad()
     def prototypes(self, sentences: Sequence[Sequence[str]]) -> Tensor:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class TextCache:
     """Texts and their token embeddings; unknown texts are encoded on first use.
 
-    Embeddings are kept as float16, so a text reads the same whether encoded now or loaded from a checkpoint.
+    Embeddings are kept as float16, so a text reads the same whether encoded now or loaded from a checkpoint. In a
+    release (`keep`) a text is one vector in the place of its tokens: the pooling of one token is that token.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,15 @@ class TextCache:
 
     def __contains__(self, text: str) -> bool:
         return text in self._tokens
+
+    @property
+    def known(self) -> list[str]:
+        """Every text that needs no text encoder, sorted."""
+        return sorted(self._tokens)
+
+    def keep(self, texts: Sequence[str], vectors: Tensor) -> None:
+        """Takes one vector [N, 384] in the place of the tokens of each text."""
+        self._tokens.update((text, vector[None].half()) for text, vector in zip(texts, vectors, strict=True))
 
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token embeddings of `texts`.
@@ -67,7 +77,7 @@ class TextCache:
 
     def state(self) -> tuple[list[str], dict[str, Tensor]]:
         """Texts, and tensors `tokens` [sum of lengths, 384] float16 and `lengths` [texts]."""
-        texts = sorted(self._tokens)
+        texts = self.known
         if not texts:
             return [], {}
         lengths = torch.tensor([len(self._tokens[t]) for t in texts])

@@ -23,6 +23,8 @@ from otolith.types import Batch, CheckpointError, ConfigError, DataError
 MIN_RATE, MAX_RATE = 20.0, 200.0
 """Rates that the encoder is made for, in Hz; recordings outside are resampled to the nearer one."""
 
+_NO_WORDS = np.zeros(1, np.float32)  # of a channel, for a model that reads none
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -158,7 +160,8 @@ class Recogniser:
             yield self._batch(ready.signal[rows[:, None] + span], ready.rate, ready.channels)
 
     def _batch(self, windows: NDArray[np.float32], rate: float, channels: tuple[Channel, ...]) -> Batch:
-        text = self.model.texts.table(sorted({channel.description for channel in channels}))
+        said = sorted({channel.description for channel in channels})
+        text = self.model.texts.table(said) if self.model.reads_channels else dict.fromkeys(said, _NO_WORDS)
         return collate([cut(windows, channels, rate, self.patch_seconds)], text)
 
     @torch.no_grad()
