@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from otolith import __version__
 from otolith.cli import (
+    benching,
     datasets,
     demo,
     embedding,
@@ -73,6 +74,7 @@ app.command("study")(study.study)
 app.command("export")(exporting.export)
 app.command("vocabulary")(exporting.vocabulary)
 app.command("release")(publishing.release)
+app.command("bench")(benching.bench)
 app.command("embed")(embedding.embed)
 app.command("explain")(explaining.explain)
 app.command("report")(reporting.report)

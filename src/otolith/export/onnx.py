@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from otolith.export.graph import Graph, example
+from otolith.export.graph import example
 from otolith.export.material import Material
 from otolith.export.metadata import KEY, Contract
 from otolith.types import MissingExtraError
@@ -38,7 +39,7 @@ def require_onnx() -> None:
         raise MissingExtraError(error.name or "onnx", "export", _PURPOSE) from error
 
 
-def write_onnx(graph: Graph, contract: Contract, target: Path) -> None:
+def write_onnx(graph: nn.Module, contract: Contract, target: Path) -> None:
     """Writes a graph in single precision, of any batch size; errors as in `require_onnx`."""
     require_onnx()
     trials = contract.window_seconds is None
