@@ -21,11 +21,12 @@ SCORES = r"""| dataset | model | accuracy | macro-F1 | n | folds | seeds |
 
 Protocol loso: mean ± standard deviation over seeds, or over folds where there is one seed. The best of a dataset is bold.
 """  # noqa: E501
-LATEX = r"""% needs \usepackage{booktabs}
+LATEX = r"""% needs \usepackage{booktabs,graphicx}
 \begin{table}
 \centering
 \caption{Protocol loso: mean $\pm$ standard deviation over seeds, or over folds where there is one seed. The best of a dataset is bold.}
 \label{tab:scores-loso}
+\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%
 \begin{tabular}{llrrrrr}
 \toprule
 dataset & model & accuracy & macro-F1 & n & folds & seeds \\
@@ -34,14 +35,14 @@ hand\_made & student & \textbf{0.917} & \textbf{0.915} & 48 & 4 & 2 \\
 hand\_made & rocket \& ridge & 0.865 $\pm$ 0.015 & 0.863 $\pm$ 0.015 & 48 & 4 & 2 \\
 hand\_made & nearest & 0.667 & 0.556 & 48 & 4 & 2 \\
 \bottomrule
-\end{tabular}
+\end{tabular}}
 \end{table}
 """  # noqa: E501
-COMPARED = r"""| dataset | protocol | model | against | difference | 95 % interval | better / worse for | people | p | p (Holm) |
-| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-| hand\_made | loso | rocket & ridge | student | −0.052 | −0.083 to −0.021 | 0 / 3 | 4 | 0.250 | 0.250 |
-| hand\_made | loso | nearest | student | −0.250 | −0.250 to −0.250 | 0 / 4 | 4 | 0.125 | 0.250 |
-"""  # noqa: E501
+COMPARED = r"""| dataset | model | against | difference | 95 % interval | better / worse for | people | p | p (Holm) |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| hand\_made | rocket & ridge | student | −0.052 | −0.083 to −0.021 | 0 / 3 | 4 | 0.250 | 0.250 |
+| hand\_made | nearest | student | −0.250 | −0.250 to −0.250 | 0 / 4 | 4 | 0.125 | 0.250 |
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +87,13 @@ def test_examples_stand_side_by_side_and_disturbances_below_the_undisturbed(foun
         r"| hand\_made | nothing | **0.915** | 0.556 |",
         r"| hand\_made | noise-0.1 | **0.500** | **0.500** |",
     ]
-    assert body(tables.cost_table(found.rows)) == [r"| hand\_made | student | 1,234 | 0.5 | 0.25 |"]
+    assert body(tables.cost_table(found.rows)) == [r"| hand\_made | student | 1,234 | 0.500 | 0.250 |"]
 
 
 def test_models_are_compared_person_by_person(found: Collected) -> None:
     people = comparisons(found)
-    table = tables.comparison_table(people)
-    assert table is not None
+    (table,) = tables.comparison_tables(people)
+    assert table.name == "comparison-loso"
     assert table.markdown().split("\n\n")[0] + "\n" == COMPARED
     assert r"\textbf" not in table.latex(), "nothing is sure with four people"
     assert people[0].accuracy.index.tolist() == ["s1", "s2", "s3", "s10"]
@@ -107,15 +108,35 @@ def test_what_is_not_there_gives_no_table(found: Collected) -> None:
     assert tables.robustness_table(plain) is None
     assert tables.cost_table(plain) is None
     assert costs_of(plain).empty
-    assert tables.comparison_table([]) is None
+    assert tables.comparison_tables([]) == []
 
 
 def test_signs_of_names_are_written_out() -> None:
     table = tables.PaperTable("a/b", "50 % of {x}", ["a_b"], [["$x^2~\\&#|*<b>"]])
-    assert r"\$x\textasciicircum{}2\textasciitilde{}\textbackslash{}\&\#|*\textless{}b\textgreater{}" in table.latex()
+    assert (
+        r"\$x\textasciicircum{}2\textasciitilde{}\textbackslash{}\&\#\textbar{}*\textless{}b\textgreater{}"
+        in table.latex()
+    )
     assert r"\caption{50 \% of \{x\}}" in table.latex() and r"\label{tab:a-b}" in table.latex()
     assert r"\|\*\<b\>" in table.markdown()
     assert file_name("../../etc: x") == "..-..-etc-x"
+
+
+def test_cells_are_no_argument_of_the_command_before_them() -> None:
+    table = tables.PaperTable("t", "c", ["[name]", "*"], [["[a]", "[1]"], ["*", "b--c---d"]], rules=frozenset({1}))
+    lines = table.latex().splitlines()
+    assert {r"{}[name] & {}* \\", r"{}[a] & {}[1] \\", r"{}* & b-{}-c-{}-{}-d \\"} <= set(lines)
+
+
+def test_a_long_table_is_cut_between_datasets_into_what_a_page_holds() -> None:
+    rows = [[f"set {i // 25}", f"{i}"] for i in range(100)]
+    text = tables.PaperTable("long", "c", ["dataset", "n"], rows, rules=frozenset({0, 25, 50, 75})).latex()
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
+    first, second = text.split(r"\label{tab:long-2}")
+    assert "set 1 & 49" in first and "set 2 & 50" not in first and "set 2 & 50" in second and "set 3 & 99" in second
+    assert r"\caption{c (part 2)}" in first and r"\scriptsize" in first
+    endless = tables.PaperTable("long", "c", ["n"], [["x"]] * 130).latex()
+    assert endless.count("\nx ") == 130 and endless.count(r"\begin{table}") == 3
 
 
 def test_the_last_of_repeated_measurements_counts(tmp_path: Path) -> None:

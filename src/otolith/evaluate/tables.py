@@ -25,8 +25,11 @@ from otolith.evaluate.summary import (
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "±": r"$\pm$", "−": r"$-$", "µ": r"\textmu{}",
+    "|": r"\textbar{}", "`": r"\textasciigrave{}", "±": r"$\pm$", "−": r"$-$", "µ": r"\textmu{}",
 }  # fmt: skip
+_MOST_ROWS = 60
+"""Of a LaTeX table: what a page holds in the smallest letters."""
+_SMALLER = ((30, ""), (45, r"\footnotesize"), (_MOST_ROWS, r"\scriptsize"))
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class PaperTable:
 
     def markdown(self) -> str:
         """The table and its caption, as GitHub reads them."""
-        lines = [[_markdown(name) for name in self.columns], ["---:" if n else "---" for n in self._numeric()]]
+        lines = [[_markdown(name) for name in self.columns], ["---:" if n else "---" for n in self.numeric()]]
         lines += [
             [f"**{_markdown(cell)}**" if (i, j) in self.bold else _markdown(cell) for j, cell in enumerate(row)]
             for i, row in enumerate(self.rows)
@@ -59,29 +62,53 @@ class PaperTable:
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{_markdown(self.caption)}\n"
 
     def latex(self) -> str:
-        """A `table` environment in the manner of booktabs."""
+        """`table` environments in the manner of booktabs: one, or several where a page cannot hold all rows.
+
+        A table that is wider than the line is scaled down to it, and one with many rows has smaller letters.
+        """
+        parts = self._parts()
+        texts = [self._environment(part, number if len(parts) > 1 else 0) for number, part in enumerate(parts, start=1)]
+        return "% needs \\usepackage{booktabs,graphicx}\n" + "\n".join(texts)
+
+    def _environment(self, part: range, number: int) -> str:
+        """One environment of some of the rows; `number` counts those of a table in several."""
         body = []
-        for i, row in enumerate(self.rows):
+        for i in part:
+            row = self.rows[i]
             cells = [rf"\textbf{{{_tex(c)}}}" if (i, j) in self.bold else _tex(c) for j, c in enumerate(row)]
-            body += [r"\midrule"] * (i in self.rules and i > 0) + [" & ".join(cells) + r" \\"]
+            body += [r"\midrule"] * (i in self.rules and i > part.start) + [" & ".join(cells) + r" \\"]
+        size = next(letters for rows, letters in _SMALLER if len(part) <= rows)
+        again, label = (f" (part {number})", f"-{number}") if number else ("", "")
         lines = [
-            r"% needs \usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(self.caption)}}}",
-            rf"\label{{tab:{file_name(self.name)}}}",
-            rf"\begin{{tabular}}{{{''.join('r' if n else 'l' for n in self._numeric())}}}",
+            *([size] if size else []),
+            rf"\caption{{{_tex(self.caption + again)}}}",
+            rf"\label{{tab:{file_name(self.name)}{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{''.join('r' if n else 'l' for n in self.numeric())}}}",
             r"\toprule",
             " & ".join(map(_tex, self.columns)) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"
 
-    def _numeric(self) -> list[bool]:
+    def _parts(self) -> list[range]:
+        """The rows in parts that a page holds, where possible cut where a line stands."""
+        parts, start = [], 0
+        while len(self.rows) - start > _MOST_ROWS:
+            ends = [rule for rule in self.rules if start < rule <= start + _MOST_ROWS]
+            end = max(ends, default=start + _MOST_ROWS)
+            parts.append(range(start, end))
+            start = end
+        return [*parts, range(start, len(self.rows))]
+
+    def numeric(self) -> list[bool]:
+        """Of each column, whether numbers stand in it."""
         columns = [[row[j] for row in self.rows if row[j]] for j in range(len(self.columns))]
         return [bool(cells) and all(re.match(r"[+−<]? ?\d", cell) for cell in cells) for cells in columns]
 
@@ -140,28 +167,41 @@ def robustness_table(rows: pd.DataFrame, metric: str = "macro_f1") -> PaperTable
     return _grid("robustness", caption, ["dataset", "disturbance", *models], lines, table) if lines else None
 
 
-def comparison_table(people: Sequence[Comparison]) -> PaperTable | None:
-    """Each model against its reference, person by person; None where nothing is compared."""
+def comparison_tables(people: Sequence[Comparison]) -> list[PaperTable]:
+    """For each protocol, each model against its reference, person by person."""
+    protocols = dict.fromkeys(one.protocol for one in people if one.against)
+    return [_comparison_table([one for one in people if one.protocol == name], name) for name in protocols]
+
+
+def _comparison_table(people: Sequence[Comparison], protocol: str) -> PaperTable:
     lines: list[list[str]] = []
     bold, rules = set(), set()
     for one in people:
         rules.add(len(lines))
-        for model, found in one.against.items():
-            if one.holm[model] < 0.05:
-                bold.add((len(lines), 4))
-            lines.append([
-                one.dataset, one.protocol, model, one.reference, _signed(found.difference),
-                f"{_signed(found.low)} to {_signed(found.high)}", f"{found.wins} / {found.losses}", str(found.n),
-                _chance(found.p), _chance(one.holm[model]),
-            ])  # fmt: skip
-    head = ["dataset", "protocol", "model", "against", "difference", "95 % interval", "better / worse for", "people",
-            "p", "p (Holm)"]  # fmt: skip
+        bold |= {(len(lines) + i, 3) for i, model in enumerate(one.against) if one.holm[model] < 0.05}
+        lines += [[one.dataset, model, one.reference, *cells] for model, cells in compared_cells(one).items()]
+    head = ["dataset", "model", "against", *COMPARED]
     caption = (
-        "Accuracy of a person, model minus the one it is held against: mean, bootstrap interval over people, "
-        "signed-rank test, and its p after Holm's correction for all models of a dataset and protocol; bold where that "
+        f"Protocol {protocol}, accuracy of a person, model minus the one it is held against: mean, bootstrap interval "
+        "over people, signed-rank test, and its p after Holm's correction for all models of a dataset; bold where that "
         "is below 0.05."
     )
-    return PaperTable("comparison", caption, head, lines, frozenset(bold), frozenset(rules)) if lines else None
+    return PaperTable(f"comparison-{protocol}", caption, head, lines, frozenset(bold), frozenset(rules))
+
+
+COMPARED = ("difference", "95 % interval", "better / worse for", "people", "p", "p (Holm)")
+"""What is said of two models on the same people."""
+
+
+def compared_cells(one: Comparison) -> dict[str, list[str]]:
+    """For each model that a comparison holds against its reference, the texts under `COMPARED`."""
+    return {
+        model: [
+            _signed(found.difference), f"{_signed(found.low)} to {_signed(found.high)}",
+            f"{found.wins} / {found.losses}", str(found.n), _chance(found.p), _chance(one.holm[model]),
+        ]
+        for model, found in one.against.items()
+    }  # fmt: skip
 
 
 def _signed(value: float) -> str:
@@ -215,11 +255,14 @@ def cost_table(rows: pd.DataFrame) -> PaperTable | None:
 def _cost(metric: str, value: float) -> str:
     if math.isnan(value):
         return ""
-    return f"{value:,.0f}" if metric == "parameters" else f"{value:.3g}"
+    return f"{value:,.0f}" if metric == "parameters" or value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def _tex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    escaped = re.sub("-(?=-)", "-{}", escaped)  # two hyphens would become a dash
+    # The commands that end a row and draw a line would take a bracket or a star after them for their own.
+    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 
 def _markdown(text: str) -> str:
