@@ -18,7 +18,7 @@ MODULES = sorted((SRC / "otolith").rglob("*.py"))
 # Upper may import lower; rooms of one floor do not know each other.
 FLOORS = (
     ("types",),
-    ("config", "files"),
+    ("config", "files", "palette"),
     ("data", "models", "objectives"),
     ("train",),
     ("evaluate", "explain", "export", "recognise"),

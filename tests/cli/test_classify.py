@@ -23,6 +23,7 @@ from otolith.data.channels import GRAVITY
 from otolith.data.labels import VOCABULARY
 from otolith.data.recording import Recording
 from otolith.data.store import DatasetWriter
+from otolith.evaluate.timeline_file import RecordedTimeline
 from otolith.models.io import read_checkpoint
 
 COLUMNS = ["start_s", "end_s", "activity", "group", "confidence"]
@@ -174,10 +175,26 @@ def test_plot(otolith: Command, session_dataset: Path, checkpoint: Path, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["timeline.png"]
 
 
+def test_the_timeline_file_holds_signal_segments_and_truth(
+    otolith: Command, session_dataset: Path, session: Recording, checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = ("classify", session_dataset, "-m", checkpoint, "--recording", "session", "-l", NAMES)
+    done = otolith(*arguments, "--timeline", "session.json", "--json")
+    assert done.code == 0, done.err
+    found = RecordedTimeline.load(tmp_path / "session.json")
+    rows = json.loads(done.out)
+    assert [(s.start, s.label) for s in found.segments] == [(row["start_s"], row["activity"]) for row in rows]
+    assert [line.trace.name for line in found.lines] == [channel.name for channel in session.channels]
+    assert [span.label for span in found.truth or ()] == [a.activity for a in session.annotations]
+    assert found.ends == (0.0, session.duration)
+    assert float(found.lines[0].values.max()) == pytest.approx(float(session.signal[:, 0].max()), rel=1e-4)
+
+
 def test_options_that_do_not_fit(refuse: Callable[..., str], csv: Path, session_dataset: Path) -> None:
     assert "exclude each other" in refuse(csv, *TIMED, "-l", "a,b", "--profile", "p.safetensors")
     assert "must end in .csv or .json" in refuse(csv, *TIMED, "-o", "out.txt")
     assert "must end in .png" in refuse(csv, *TIMED, "--plot", "out.pdf")
+    assert "must end in .json" in refuse(csv, *TIMED, "--timeline", "out.csv")
     assert "say where the sensor was worn" in refuse(csv, "--acc-unit", "g")
     assert "there are 1, such as session" in refuse(session_dataset, "--recording", "sesion")
     assert "--recording" in refuse(session_dataset, "--step", 1)

@@ -58,10 +58,10 @@ def test_the_page(otolith: Command, tmp_path: Path, spar_recordings: list[Record
 def test_without_jinja_nothing_is_checked(
     refused: Callable[..., str], tmp_path: Path, spar_recordings: list[Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from otolith.evaluate import quality_report
+    from otolith.evaluate import pages
 
     write(spar_recordings[:2], tmp_path / "own")
-    quality_report.template.cache_clear()
+    pages.template.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     said = refused("datasets", "check", "own", "--html", "check.html")
     assert said == "writing a report needs 'jinja2': install it with  pip install 'otolith[eval]'"

@@ -28,7 +28,7 @@ def test_a_report_has_page_tables_and_figures_with_their_data(
     assert done.code == 0, done.err
     assert done.out.startswith("page: out/index.html, with 11 figures and 5 tables")
     names = set(listing(tmp_path / "out"))
-    for table in ("scores-loso", "few-examples", "robustness", "comparison", "cost"):
+    for table in ("scores-loso", "few-examples", "robustness", "comparison-loso", "cost"):
         assert {f"tables/{table}.md", f"tables/{table}.tex"} <= names
     figures = {name.removesuffix(".png") for name in names if name.endswith(".png")}
     assert len(figures) == 11
@@ -81,7 +81,7 @@ def test_what_is_named_and_cannot_be_used_is_said_before_anything_is_written(
     assert "no such model; there are nearest" in refused("report", results, "-o", "out", "--model", "absent")
     assert "holds no training run" in refused("report", results, "-o", "out", "--runs", "absent")
     assert "there is no embedding" in refused("report", results, "-o", "out", "--embedding", "absent")
-    assert "no table of segments" in refused("report", results, "-o", "out", "--timeline", results)
+    assert "is no timeline" in refused("report", results, "-o", "out", "--timeline", results)
     (tmp_path / "late.csv").write_text("start_s,end_s,activity,group,confidence\n3,1,walk,x,0.5\n")
     assert "ends before it starts" in refused("report", results, "-o", "out", "--timeline", "late.csv")
     assert "is a file: name a folder" in refused("report", results, "-o", results)

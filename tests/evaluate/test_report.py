@@ -17,6 +17,7 @@ from otolith.evaluate.report import (
     Content,
     Curves,
     EmbeddingMap,
+    Group,
     Highlight,
     Report,
     Score,
@@ -27,6 +28,7 @@ from otolith.evaluate.report import (
     Timeline,
     Trace,
     render,
+    thin,
     write,
 )
 
@@ -82,7 +84,8 @@ def everything(label: str, signal: np.ndarray) -> Sequence[Content]:
         ),
         Confusion([[3, 1, 0], [0, 0, 2]], [label, "b"], label, other=label),
         EmbeddingMap([[0, 0], [1, 2], [3, 1]], [label, "b", label], [label] * 3),
-        Timeline(signal, 50.0, TRACES, spans, [Span(0, 6, label)], label),
+        Timeline(thin(signal, 50.0, TRACES), (0.0, len(signal) / 50), spans, [Span(0, 6, label)], label),
+        Group(label, [Table([label], [[label]])], label),
     ]
 
 
@@ -107,7 +110,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_small(spar_recordings: lis
     points = np.random.default_rng(0).normal(size=(20_000, 2))
     source = render(
         Report("t", "s", [Section("h", "t", [
-            Timeline(long, 50.0, TRACES, [Span(i * 4, i * 4 + 4, "x") for i in range(300)]),
+            Timeline(thin(long, 50.0, TRACES), (0.0, 1200.0), [Span(i * 4, i * 4 + 4, "x") for i in range(300)]),
             EmbeddingMap(points, ["a", "b"] * 10_000, ["person 1"] * 20_000),
             Curves([Series("loss", range(5000), np.linspace(3, 1, 5000))], "step", "loss"),
         ])])
@@ -146,9 +149,8 @@ def test_bars_have_their_length_interval_and_mark() -> None:
 def test_confusion_shows_counts_and_shades_shares() -> None:
     found = page(Confusion([[3, 1, 0], [0, 6, 0]], ["walk", "sit"]))
     cells = [a for a in found.all("td") if "data-tip" in a]
-    assert [a["style"] for a in cells] == [
-        f"background:rgba(0,114,178,{s})" for s in ("0.750", "0.250", "0.000", "1.000")
-    ]
+    # Never so dark that black figures could not be read on it.
+    assert [a["style"] for a in cells] == [f"--share:{s}" for s in ("0.637", "0.212", "0.000", "0.850")]
     assert cells[1]["data-tip"] == "walk taken for sit\n1 of 4 windows (25.0 %)"
     assert "none of these" in page(Confusion([[3, 1, 1], [0, 6, 0]], ["walk", "sit"])).text
 
@@ -183,14 +185,16 @@ def test_timeline_bars_and_values_under_the_pointer(spar_recordings: list[Record
     signal = one.signal[:1000].copy()
     signal[500:, 5] = np.nan
     spans = [Span(100, 105, "pendulum", 0.5), Span(105, 120, "upright row", 1.0)]
-    found = page(Timeline(signal, 50.0, TRACES, spans, [Span(100, 120, "pendulum")], start=100.0))
-    true, first, second = found.all("rect")
+    lines = thin(signal, 50.0, TRACES, start=100.0)
+    found = page(Timeline(lines, (100.0, 120.0), spans, [Span(100, 120, "pendulum")]))
+    true, first, second = (a for a in found.all("rect") if "data-label" in a)
+    assert [a["data-label"] for a in (true, first, second)] == ["pendulum", "pendulum", "upright row"]
     assert float(first["width"] or 0) * 4 == pytest.approx(float(true["width"] or 0), abs=1)
     assert float(second["width"] or 0) * 4 == pytest.approx(3 * float(true["width"] or 0), abs=1)
     assert (first["fill-opacity"], second["fill-opacity"]) == ("0.65", "1.0")
     assert first["fill"] == true["fill"] != second["fill"]
     raw = re.search(r'<script type="application/json">(.*?)</script>', render(
-        Report("t", "s", [Section("h", "t", [Timeline(signal, 50.0, TRACES, spans, start=100.0)])])))  # fmt: skip
+        Report("t", "s", [Section("h", "t", [Timeline(lines, (100.0, 120.0), spans)])])))  # fmt: skip
     assert raw is not None
     data = json.loads(raw[1])
     assert (data["start"], data["end"]) == (100, 120)
@@ -201,8 +205,38 @@ def test_timeline_bars_and_values_under_the_pointer(spar_recordings: list[Record
 
 def test_a_constant_and_a_missing_channel_can_be_drawn() -> None:
     flat, gone = np.full((100, 1), 9.81), np.full((100, 1), np.nan)
-    found = page(Timeline(np.hstack([flat, gone]), 50.0, [Trace("acc", "m/s^2"), Trace("gyro", "rad/s")], []))
+    lines = thin(np.hstack([flat, gone]), 50.0, [Trace("acc", "m/s^2"), Trace("gyro", "rad/s")])
+    found = page(Timeline(lines, (0.0, 2.0), []))
     assert "nan" not in " ".join(str(v) for a in found.all("path") for v in a.values())
+
+
+def test_what_moves_with_time_lies_in_the_part_that_is_zoomed(spar_recordings: list[Recording]) -> None:
+    lines = thin(spar_recordings[0].signal[:300], 50.0, TRACES)
+    source = render(Report("t", "s", [Section("h", "t", [Timeline(lines, (0.0, 6.0), [Span(0, 6, "x")])])]))
+    plot = source[source.index('<svg class="plot"') : source.index('<g class="names">')]
+    assert 'viewBox="84 0 768 ' in plot and 'preserveAspectRatio="none"' in plot
+    assert plot.count("<path") == source.count("<path") == 6 and plot.count("<text") == 0
+    assert plot.count("data-label") == source.count("data-label=") == 1
+
+
+def test_a_group_is_closed_until_it_is_asked_for() -> None:
+    found = page(Group("hapt", [Table(["a"], [["deep"]], "caption")], "cnn"), Group("first", [], open=True))
+    assert [("open" in a) for a in found.all("details")] == [False, True]
+    assert "hapt cnn" in " ".join(found.text.split()) and "deep" in found.text and "caption" in found.text
+
+
+def test_a_table_says_the_name_of_a_group_once_and_stands_to_the_right_where_told() -> None:
+    rows = [["hapt", "0.1 ± 0.2"], ["hapt", "0.3"], ["tug", "0.4"]]
+    table = Table(["set", "F1"], rows, bold={(1, 1)}, rules={0, 2}, numeric=[False, True])
+    first = [a["class"] for a in page(table).all("td")]
+    assert first == ["", "num", " again", "num bold", "", "num"]
+
+
+def test_contents_lead_to_every_section_of_a_long_page() -> None:
+    found = Page(render(Report("t", "s", [Section(f"h{i}", "") for i in range(5)], provenance={"commit": "c"})))
+    links = [str(a["href"]) for a in found.all("a")]
+    assert len(links) == 6 and all(found.all("section", id=link[1:]) for link in links)
+    assert not Page(render(Report("t", "s", [Section("h", "")]))).all("a")
 
 
 def test_writing_replaces_in_one_step(tmp_path: Path) -> None:

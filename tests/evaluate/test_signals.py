@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from otolith.evaluate.palette import PALETTE, colours, ink
-from otolith.evaluate.signals import Trace, envelope, line_name, nice_ticks, panels
+from otolith.evaluate.signals import Trace, envelope, line_name, nice_ticks, panels, thin
+from otolith.palette import PALETTE, colours, ink
 
 
 def test_envelope_keeps_every_peak() -> None:
@@ -57,7 +57,21 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
     assert "-0" not in [f"{t:g}" for t in [*found, *nice_ticks(-0.05, 2)]]
 
 
+def test_thinned_columns_keep_their_peaks_and_stay_few() -> None:
+    signal = np.random.default_rng(0).normal(size=(100_000, 60))
+    signal[54_321, 59] = 99.0
+    lines = thin(signal, 50.0, [Trace(f"c{i}", "m/s^2") for i in range(60)], start=7.0)
+    assert sum(len(line.times) for line in lines) <= 40_000
+    peak = lines[59].values.argmax()
+    assert lines[59].values[peak] == 99.0 and lines[59].times[peak] == pytest.approx(7 + 54_321 / 50)
+    one = thin(signal[:100, :1], 50.0, [Trace("c", "")])[0]
+    np.testing.assert_array_equal(one.values, signal[:100, 0])
+
+
 def test_colours_agree_between_charts_and_text_is_readable_on_them() -> None:
     assert colours(["c", "a"], ["a", "b", "c"]) == {"a": PALETTE[0], "c": PALETTE[2]}
     assert list(colours([str(i) for i in range(17)]).values())[16] == PALETTE[0]
+    known = [f"known {i}" for i in range(60)]
+    shown = colours([known[3], known[19], known[35]], known)
+    assert len(set(shown.values())) == 3, "of many names only those that are present are given colours"
     assert (ink("#F0E442"), ink("#332288")) == ("#000000", "#ffffff")

@@ -19,12 +19,15 @@ from otolith.evaluate.comparisons import comparisons
 from otolith.evaluate.counts import CountsFile
 from otolith.evaluate.report import render
 from otolith.evaluate.results_page import Extras, results_page
-from otolith.evaluate.run_curves import draw_runs, read_runs
+from otolith.evaluate.run_curves import charts_of, draw_runs, read_runs
 from otolith.evaluate.signals import Span
 from otolith.evaluate.study_figures import Gallery, draw
 from otolith.evaluate.summary import Value, collect
+from otolith.evaluate.timeline_file import RecordedTimeline
+from otolith.palette import PALETTE
 from otolith.types import DataError
 
+WALK = RecordedTimeline("monday", (0.0, 4.0), (), [Span(0, 4, "walk", 0.8)])
 LONG = [f"drawing figure {n} with the right hand" for n in range(27)]
 
 
@@ -176,7 +179,7 @@ def test_twenty_seven_long_names_can_be_read() -> None:
 
 def test_a_gallery_never_takes_a_name_twice_or_leaves_its_folder(tmp_path: Path) -> None:
     gallery = Gallery(tmp_path)
-    assert [gallery.take(name) for name in ("a b", "a-b", "../x", "a/b")] == ["a-b", "a-b-2", "..-x", "a-b-2-2"]
+    assert [gallery.take(name) for name in ("a b", "a-b", "../x", "a/b")] == ["a-b", "a-b-2", "..-x", "a-b-3"]
 
 
 def test_saved_figures_lie_beside_their_data(tmp_path: Path) -> None:
@@ -196,9 +199,9 @@ def test_curves_of_runs_are_read_and_a_last_unfinished_line_is_left_out(tmp_path
     runs = read_runs(tmp_path)
     assert list(runs) == ["one", "two"] and runs["one"]["val/macro_f1"] == ([100], [0.7])
     draw_runs(runs, Gallery(tmp_path))
-    figure, data = saved["training-loss"]
+    figure, data = saved["training-loss-runs"]
     assert len(figure.axes[0].lines) == 2 and len(data["step"]) == 200
-    assert len(saved["training-macro_f1"][0].axes[0].lines) == 2
+    assert len(saved["training-macro_f1-runs"][0].axes[0].lines) == 2
     (tmp_path / "one" / "metrics.jsonl").write_text('{"step": 1}\n{}\n')
     with pytest.raises(DataError, match="line 1 is damaged"):
         read_runs(tmp_path)
@@ -206,10 +209,30 @@ def test_curves_of_runs_are_read_and_a_last_unfinished_line_is_left_out(tmp_path
         read_runs(tmp_path / "three")
 
 
+def test_runs_share_a_chart_with_those_of_their_folder_under_short_names() -> None:
+    curve = {"train/loss": ([1], [1.0])}
+    runs = [f"{data}/supervised/seed{seed}/cnn-{seed}234abcd" for data in ("tug", "spar") for seed in range(5)]
+    charts = charts_of(dict.fromkeys(runs, curve))
+    assert {title: list(mine) for title, mine in charts.items()} == {
+        data: [f"seed{seed}/cnn" for seed in range(5)] for data in ("tug", "spar")
+    }
+    assert list(charts_of(dict.fromkeys(["a/cnn-1234abcd", "a/cnn-5678abcd"], curve))["runs"]) == [
+        "cnn-1234abcd", "cnn-5678abcd",
+    ], "names stay distinct"  # fmt: skip
+    many = charts_of({f"run{i}": curve for i in range(20)})
+    assert [len(mine) for mine in many.values()] == [8, 8, 4] and list(many) == ["runs", "runs, 2", "runs, 3"]
+    assert charts_of({}) == {}
+
+
+def test_a_mark_and_its_colour_are_unlike_all_others() -> None:
+    looks = {(figures.mark_of(i), PALETTE[i % len(PALETTE)]) for i in range(60)}
+    assert len(looks) == 60
+
+
 def test_the_page_shows_what_the_figures_show(path: Path) -> None:
     found = collect([path])
     people = comparisons(found)
-    extras = Extras({"run": {"train/loss": ([1, 2], [2.0, 1.0])}}, segments=[Span(0, 4, "walk", 0.8)])
+    extras = Extras({"run": {"train/loss": ([1, 2], [2.0, 1.0])}}, timelines=[WALK])
     report = results_page(found, people, [path], [], extras)
     assert [section.heading for section in report.sections] == [
         "Protocol loso", "People", "A few examples", "Disturbed recordings", "Cost", "Training", "Timeline",

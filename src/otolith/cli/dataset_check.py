@@ -35,9 +35,9 @@ def check(
     from otolith.data.store import Dataset
 
     if html:
-        from otolith.evaluate import quality_report
+        from otolith.evaluate import pages, quality_report
 
-        quality_report.template()  # what is not installed is said at once, not after an hour
+        pages.template("quality.html.j2")  # what is not installed is said at once, not after an hour
     dataset = Dataset.open(folder)
     console = Console(stderr=True)
     with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:

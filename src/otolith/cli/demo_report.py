@@ -26,6 +26,7 @@ from otolith.evaluate.report import (
     Table,
     Timeline,
     Trace,
+    thin,
     write,
 )
 from otolith.evaluate.results import ResultsFile
@@ -164,7 +165,8 @@ def _session(found: Findings) -> Section:
         "is right."
     )
     traces = [Trace(c.name, c.unit) for c in session.channels]
-    chart = Timeline(session.signal, session.rate, traces, spans, truth, classes=found.known)
+    lines = thin(session.signal, session.rate, traces)
+    chart = Timeline(lines, (0.0, session.duration), spans, truth, classes=found.known)
     return Section("One session, second by second", text, [chart])
 
 

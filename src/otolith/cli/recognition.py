@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from otolith.cli import recordings as r
-from otolith.types import ConfigError
+from otolith.types import ConfigError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from otolith.data.recording import Recording
+    from otolith.evaluate.signals import Span, Trace
     from otolith.models.saved import TextModel
     from otolith.recognise.recogniser import Embedded
     from otolith.recognise.timeline import Segment
@@ -49,10 +50,13 @@ def classify(
         Path | None, typer.Option("--output", "-o", help="Write segments to a .csv or .json file.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the timeline over the signal to a .png file.")] = None,
+    timeline: Annotated[
+        Path | None, typer.Option(help="Write segments and signal to a .json file, for report --timeline.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Recognises activities by their names and merges them to a timeline."""
-    _check_names(labels, profile, output, plot)
+    _check_names(labels, profile, output, plot, timeline)
     found = r.open_recording(
         file, recording, mapping, acc_unit=acc_unit, gyro_unit=gyro_unit, mag_unit=mag_unit, time_unit=time_unit,
         rate=rate, placement=placement, device=device, gravity=gravity, core_motion=core_motion,
@@ -60,19 +64,25 @@ def classify(
     names, segments = _recognise(found, model, labels, profile, step, minimum, abstain)
     if plot:
         _plot(found, segments, names, plot)
+    if timeline:
+        _save_timeline(found, segments, timeline)
     rows = _rows(segments)
     if output:
         _write(rows, output)
     _show(rows, found, as_json)
 
 
-def _check_names(labels: str | None, profile: Path | None, output: Path | None, plot: Path | None) -> None:
+def _check_names(
+    labels: str | None, profile: Path | None, output: Path | None, plot: Path | None, timeline: Path | None
+) -> None:
     if labels is not None and profile is not None:
         raise ConfigError("--labels and --profile exclude each other: a profile brings its own activities")
     if output and output.suffix not in (".csv", ".json"):
         raise ConfigError(f"--output {output}: the name must end in .csv or .json")
     if plot and plot.suffix != ".png":
         raise ConfigError(f"--plot {plot}: the name must end in .png")
+    if timeline and timeline.suffix != ".json":
+        raise ConfigError(f"--timeline {timeline}: the name must end in .json")
 
 
 def _recognise(
@@ -103,10 +113,11 @@ def _beliefs(
 ) -> tuple[list[str], NDArray[np.float32], float]:
     """Names, probabilities and the threshold on them: enrolled, prompted, or all that the model was trained on."""
     from otolith.recognise.calibrate import label_threshold
-    from otolith.recognise.enrol import Enrolment
     from otolith.recognise.zeroshot import check_labels, open_set, zero_shot
 
     if profile is not None:
+        from otolith.recognise.enrol import Enrolment
+
         enrolled = Enrolment.load(profile, model)
         if abstain and enrolled.threshold is None:
             raise ConfigError(
@@ -142,12 +153,30 @@ def _plot(found: Recording, segments: list[Segment], names: list[str], path: Pat
     import numpy as np
 
     from otolith.evaluate.figures import save, timeline
-    from otolith.evaluate.signals import Span, Trace
 
     time = np.arange(len(found.signal)) / found.rate
+    traces, spans, truth = _to_draw(found, segments)
+    save(timeline(time, found.signal, traces, spans, truth, names), path)
+
+
+def _save_timeline(found: Recording, segments: list[Segment], path: Path) -> None:
+    from otolith.evaluate.signals import thin
+    from otolith.evaluate.timeline_file import RecordedTimeline
+
+    if not segments:
+        raise DataError(f"--timeline: nothing is recognised in '{found.name}', so there is nothing to show")
+    traces, spans, truth = _to_draw(found, segments)
+    lines = thin(found.signal, found.rate, traces)
+    RecordedTimeline(found.name, (0.0, found.duration), lines, spans, truth).save(path)
+
+
+def _to_draw(found: Recording, segments: list[Segment]) -> tuple[list[Trace], list[Span], list[Span] | None]:
+    """Channels, what was recognised, and what is true, if that is known."""
+    from otolith.evaluate.signals import Span, Trace
+
+    traces = [Trace(c.name, c.unit) for c in found.channels]
     spans = [Span(s.start, s.end, s.label, s.confidence) for s in segments]
-    truth = [Span(a.start, a.end, a.activity) for a in found.annotations] or None
-    save(timeline(time, found.signal, [Trace(c.name, c.unit) for c in found.channels], spans, truth, names), path)
+    return traces, spans, [Span(a.start, a.end, a.activity) for a in found.annotations] or None
 
 
 def _write(rows: list[dict[str, Any]], path: Path) -> None:

@@ -12,7 +12,6 @@ from otolith.types import DataError
 if TYPE_CHECKING:
     from otolith.evaluate.comparisons import Comparison
     from otolith.evaluate.results_page import Extras
-    from otolith.evaluate.signals import Span
     from otolith.evaluate.study_figures import Gallery
     from otolith.evaluate.summary import Collected
 
@@ -26,7 +25,8 @@ def report(
     runs: Annotated[Path | None, typer.Option(help="Folder with training runs: adds their curves.")] = None,
     embedding: Annotated[Path | None, typer.Option(help="File that `otolith embed` wrote: adds maps.")] = None,
     timeline: Annotated[
-        Path | None, typer.Option(help="Segments that `otolith classify -o` wrote (.csv): adds the timeline.")
+        list[Path] | None,
+        typer.Option(help="File that `otolith classify --timeline` wrote: adds it; may be given several times."),
     ] = None,
 ) -> None:
     """Figures (PNG and PDF with their data), tables (Markdown and LaTeX) and a page, from results files alone."""
@@ -45,7 +45,7 @@ def report(
     people = comparisons(found, chosen)
     gallery = Gallery(output / "figures")
     with Console(stderr=True).status("drawing"):
-        extras = _extras(runs, embedding, timeline, gallery)
+        extras = _extras(runs, embedding, timeline or [], gallery)
         draw(found, people, gallery, chosen)
     written = _tables(found, people, output / "tables")
     write(results_page(found, people, results, chosen, extras), output / "index.html")
@@ -69,8 +69,8 @@ def _tables(found: Collected, people: list[Comparison], folder: Path) -> int:
     from otolith.files import atomic_file
 
     made = [tables.score_table(found.rows, protocol) for protocol in main_protocols(found.rows)]
-    for table in (tables.shots_table(found.rows), tables.robustness_table(found.rows),
-                  tables.comparison_table(people), tables.cost_table(found.rows)):  # fmt: skip
+    made += tables.comparison_tables(people)
+    for table in (tables.shots_table(found.rows), tables.robustness_table(found.rows), tables.cost_table(found.rows)):
         made += [table] if table else []
     for table in made:
         for ending, text in (("md", table.markdown()), ("tex", table.latex())):
@@ -81,34 +81,16 @@ def _tables(found: Collected, people: list[Comparison], folder: Path) -> int:
     return len(made)
 
 
-def _extras(runs: Path | None, embedding: Path | None, timeline: Path | None, gallery: Gallery) -> Extras:
+def _extras(runs: Path | None, embedding: Path | None, timelines: list[Path], gallery: Gallery) -> Extras:
     """Reads all that was named before anything is written, then draws what is not of results."""
     from otolith.evaluate.embedding import Embedding
     from otolith.evaluate.embedding_figures import draw_embedding
     from otolith.evaluate.results_page import Extras
     from otolith.evaluate.run_curves import draw_runs, read_runs
+    from otolith.evaluate.timeline_file import RecordedTimeline
 
     trained = read_runs(runs) if runs else {}
     seen = Embedding.load(embedding) if embedding else None
-    segments = _segments(timeline) if timeline else []
+    recorded = [RecordedTimeline.load(path) for path in timelines]
     draw_runs(trained, gallery)
-    return Extras(trained, [draw_embedding(seen, gallery)] if seen else [], segments)
-
-
-def _segments(path: Path) -> list[Span]:
-    """What `otolith classify` wrote."""
-    import csv
-
-    from otolith.evaluate.signals import Span
-
-    try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            spans = [Span(float(row["start_s"]), float(row["end_s"]), row["activity"], float(row["confidence"]))
-                     for row in csv.DictReader(handle)]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise DataError(
-            f"--timeline {path} is no table of segments: give a .csv that otolith classify -o wrote"
-        ) from error
-    if not spans or any(not span.start < span.end for span in spans):
-        raise DataError(f"--timeline {path} holds no segment, or one that ends before it starts")
-    return spans
+    return Extras(trained, [draw_embedding(seen, gallery)] if seen else [], recorded)

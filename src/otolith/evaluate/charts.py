@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from otolith.evaluate.palette import PALETTE, colours, ink
-from otolith.evaluate.signals import Span, Trace, envelope, line_name, nice_ticks, panels, written
+from otolith.evaluate.signals import Span, Thinned, line_name, nice_ticks, panels, written
+from otolith.palette import PALETTE, colours, ink
 
 WIDTH = 860
-_BINS = 480
+_LEFT, _RIGHT = 84, WIDTH - 8  # of a timeline, in px
 _LETTER = 6.2  # usual width of an 11 px letter, in px
 
 
@@ -86,8 +86,8 @@ def curves(
         lines.append({"name": s.name, "colour": shades[s.name], "path": path(px, py), "band": _band(s, px, y),
                       "marks": marks if len(marks) <= 80 else [], "dots": len(marks) <= 16})  # fmt: skip
     x_ticks = [(x(v), f"{v:g}") for v in sorted(set(every.tolist()))] if log_x else x.ticks(7)
-    return {"width": WIDTH, "height": 300, "x": x, "y": y, "x_ticks": x_ticks, "y_ticks": y.ticks(), "x_label": x_label,
-            "y_label": y_label, "lines": lines}  # fmt: skip
+    return {"width": WIDTH, "height": 300, "x": x, "y": y, "x_ticks": x_ticks, "y_ticks": y.ticks(7),
+            "x_label": x_label, "y_label": y_label, "lines": lines, "legend": shades}  # fmt: skip
 
 
 def _band(series: Series, px: Sequence[float], y: Scale) -> str:
@@ -122,28 +122,25 @@ def scatter(
 
 
 def timeline(
-    signal: NDArray[np.floating],
-    rate: float,
-    traces: Sequence[Trace],
+    lines: Sequence[Thinned],
+    ends: tuple[float, float],
     segments: Sequence[Span],
     truth: Sequence[Span] | None,
-    start: float,
     classes: Sequence[str],
 ) -> dict[str, Any]:
     """Coloured bars over panels of signal, and the values that the page shows under the pointer."""
-    end = start + len(signal) / rate
-    x = Scale(start, end, 84, WIDTH - 8)
+    x = Scale(*ends, _LEFT, _RIGHT)
     spans = ([("true", truth)] if truth is not None else []) + [("recognised", segments)]
     shades = colours([span.label for _, row in spans for span in row], classes)
     rows = [_row(name, row, x, 4 + 30 * i, shades) for i, (name, row) in enumerate(spans)]
     top = 30 * len(rows) + 26
     drawn = []
-    for heading, columns in panels(traces).items():
-        drawn.append(_panel(heading, columns, traces, signal, (x, rate, start), top))
+    for heading, columns in panels([line.trace for line in lines]).items():
+        drawn.append(_panel(heading, [lines[column] for column in columns], x, top))
         top += 128
-    height = top + 10
-    return {"width": WIDTH, "height": height, "bottom": top - 24, "x": x, "x_ticks": x.ticks(9), "rows": rows,
-            "panels": drawn, "legend": shades, "pointer": _pointer(signal, traces, spans, x)}  # fmt: skip
+    return {"width": WIDTH, "height": top + 10, "bottom": top - 24, "left": _LEFT, "right": _RIGHT,
+            "x_ticks": x.ticks(9), "rows": rows, "panels": drawn, "legend": shades,
+            "pointer": _pointer(lines, spans, x)}  # fmt: skip
 
 
 def _row(name: str, spans: Sequence[Span], x: Scale, top: float, shades: dict[str, str]) -> dict[str, Any]:
@@ -156,7 +153,8 @@ def _row(name: str, spans: Sequence[Span], x: Scale, top: float, shades: dict[st
         opacity = round(0.3 + 0.7 * sure, 2)
         text = span.label if _width(span.label) < right - left - 4 else ""
         colour = shades[span.label]
-        bars.append({"x": left, "width": round(right - left, 1), "colour": colour, "opacity": opacity, "text": text,
+        bars.append({"x": left, "width": round(right - left, 1), "colour": colour, "opacity": opacity,
+                     "text": text, "label": span.label,
                      "ink": ink(colour) if opacity > 0.75 else "currentColor"})  # fmt: skip
     return {"name": name, "top": top, "bars": bars}
 
@@ -166,42 +164,36 @@ def _width(text: str) -> float:
     return _LETTER * sum(1.8 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _panel(
-    heading: str,
-    columns: Sequence[int],
-    traces: Sequence[Trace],
-    signal: NDArray[np.floating],
-    along: tuple[Scale, float, float],
-    top: float,
-) -> dict[str, Any]:
-    x, rate, start = along
-    values = signal[:, list(columns)]
-    finite = values[np.isfinite(values)]
+def _panel(heading: str, lines: Sequence[Thinned], x: Scale, top: float) -> dict[str, Any]:
+    finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     y = Scale(low, high, top + 96, top) if high > low else Scale(low - 1, high + 1, top + 96, top)
-    lines = []
-    for place, column in enumerate(columns):
-        at, kept = envelope(signal[:, column], _BINS)
-        ys = [y(v) if math.isfinite(v) else math.nan for v in kept]
-        lines.append({"name": line_name(traces[column]), "colour": PALETTE[place % 3],
-                      "path": path([x(start + i / rate) for i in at], ys)})  # fmt: skip
-    return {"heading": heading, "top": top, "lines": lines, "y_ticks": y.ticks(4)}
+    drawn = []
+    for place, line in enumerate(lines):
+        ys = [y(v) if math.isfinite(v) else math.nan for v in line.values.tolist()]
+        drawn.append({"name": line_name(line.trace), "colour": PALETTE[place % 3],
+                      "path": path([x(t) for t in line.times.tolist()], ys)})  # fmt: skip
+    return {"heading": heading, "top": top, "lines": drawn, "y_ticks": y.ticks(4)}
 
 
-def _pointer(
-    signal: NDArray[np.floating], traces: Sequence[Trace], rows: Sequence[tuple[str, Sequence[Span]]], x: Scale
-) -> dict[str, Any]:
+def _pointer(lines: Sequence[Thinned], rows: Sequence[tuple[str, Sequence[Span]]], x: Scale) -> dict[str, Any]:
     """What lies at each place along the time axis, for the page's script."""
-    at = np.linspace(0, len(signal) - 1, min(_BINS, len(signal))).round().astype(int)
+    count = max((len(line.times) for line in lines), default=0)
     columns = [
-        {"name": t.name, "unit": written(t.unit), "values": [_short(v) for v in signal[at, i]]}
-        for i, t in enumerate(traces)
-    ]
+        {"name": line.trace.name, "unit": written(line.trace.unit),
+         "values": [_short(v) for v in line.values[_nearest(line.times, np.linspace(x.low, x.high, count))]]}
+        for line in lines
+    ]  # fmt: skip
     spans = [
         {"name": name, "spans": [[round(s.start, 3), round(s.end, 3), s.label, round(s.confidence, 3)] for s in row]}
         for name, row in rows
     ]
     return {"start": x.low, "end": x.high, "left": x.start, "right": x.end, "columns": columns, "rows": spans}
+
+
+def _nearest(times: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Of each wanted time, the place of the nearest of the ascending times."""
+    return np.searchsorted((times[1:] + times[:-1]) / 2, wanted)
 
 
 def _short(value: float) -> float | None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otolith.evaluate.figures import grid, sheet, style
-from otolith.evaluate.palette import PALETTE, colours
+from otolith.evaluate.figures import grid, mark_of, names_above, sheet, style
 from otolith.evaluate.summary import Value
+from otolith.palette import PALETTE, colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-_MARKS = "osD^vPX*"
-
 
 Values = Mapping[str, Mapping[str, Value]]
 """For each model (in the order of its colour), its value in each row."""
@@ -43,7 +40,7 @@ def class_bars(values: Values, x_label: str = "F1") -> Figure:
                     axes.plot([value.low, value.high], [place, place], color="black", linewidth=0.7)
         _rows(axes, rows, x_label)
         axes.set_xlim(0, 1)
-        figure.legend(loc="outside upper left", ncols=columns(values))
+        names_above(figure, list(values))
         return figure
 
 
@@ -65,14 +62,15 @@ def row_dots(values: Values, x_label: str, marks: Mapping[str, float] | None = N
             for place, value in zip(places, mine.values(), strict=True):
                 if value.high > value.low:
                     axes.plot([value.low, value.high], [place, place], color=colour, linewidth=1.0)
-            mark = _MARKS[number % len(_MARKS)]
-            axes.scatter([v.mean for v in mine.values()], places, s=16, c=colour, marker=mark, label=model, zorder=3)
+            axes.scatter(
+                [v.mean for v in mine.values()], places, s=16, c=colour, marker=mark_of(number), label=model, zorder=3
+            )
             if marks and model in marks:
                 axes.axvline(marks[model], color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
         _rows(axes, rows, x_label)
         for row in range(1, len(rows)):
             axes.axhline(row - 0.5, color="#dddddd", linewidth=0.5, zorder=0)
-        figure.legend(loc="outside upper left", ncols=columns(values))
+        names_above(figure, list(values))
         return figure
 
 
@@ -97,6 +95,10 @@ def person_differences(
             axes.scatter([mean.mean], [place - 0.16], s=26, c="black", marker="D", zorder=3)
         axes.axvline(0, color="black", linewidth=0.7)
         _rows(axes, list(people), f"{x_label}, model minus {reference}")
+        names = {"mean and its 95 % interval over people": ("black", "D", "-"), "one person": (PALETTE[4], "o", "")}
+        for name, (colour, mark, line) in names.items():
+            axes.plot([], [], color=colour, marker=mark, linestyle=line, markersize=4, label=name)
+        names_above(figure, list(names))
         return figure
 
 
@@ -168,16 +170,14 @@ def cost_map(models: Mapping[str, Cost], y_label: str = "macro-F1") -> Figure:
             if name not in sized:
                 axes.axhline(cost.score.mean, color="#777777", linewidth=0.8, linestyle=":")
         _sizes(axes, [cost.size_mb for cost in sized.values() if cost.size_mb])
-        axes.set(xlabel="size at 32 bits (MB); area of a mark: time of one answer", ylabel=y_label)
-        axes.margins(y=0.15)
+        dotted = "; dotted: without a size" if len(sized) < len(models) else ""
+        axes.set(xlabel=f"size at 32 bits (MB); area of a mark: time of one answer{dotted}", ylabel=y_label)
+        axes.margins(y=0.1)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, -0.02), min(high, 1.02))
         grid(axes)
         _name_at_right(axes, models)
         return figure
-
-
-def columns(names: Iterable[str]) -> int:
-    """How many names stand side by side in a legend."""
-    return 2 if max(map(len, names), default=0) > 20 else 3
 
 
 def _rows(axes: Axes, rows: Sequence[str], x_label: str) -> None:

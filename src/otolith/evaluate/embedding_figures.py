@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from otolith.evaluate import figures
 from otolith.evaluate.embedding import Embedding
 from otolith.evaluate.figures import style
-from otolith.evaluate.palette import colours
 from otolith.evaluate.projection import Floats, explained, layout, shared_components
 from otolith.evaluate.report import EmbeddingMap
 from otolith.evaluate.study_figures import Gallery
 from otolith.files import atomic_file
+from otolith.palette import colours, rgb
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,6 @@ MOST_WINDOWS = 1500
 """That are laid out; more are thinned evenly, so that a map takes seconds."""
 
 _BETWEEN = 8  # frames from one snapshot to the next
-_MARKS = "osD^vPX*"
 
 
 def draw_embedding(found: Embedding, gallery: Gallery) -> EmbeddingMap:
@@ -41,13 +40,27 @@ def draw_embedding(found: Embedding, gallery: Gallery) -> EmbeddingMap:
     gallery.add(f"embedding-2d-{place}", figure, {**who, **_columns(flat.points)})
     figure = space_map(deep.points, labels, classes, deep.name)
     gallery.add(f"embedding-3d-{place}", figure, {**who, **_columns(deep.points)})
-    moving, share = shared_components(features, 3), explained(features[-1], 3)
-    motion = between(moving, found.steps, labels) if len(found.steps) > 1 else along(moving[0], labels, subjects)
-    columns = np.repeat(found.steps, len(kept)), labels * len(moving), subjects * len(moving)
-    data = {**dict(zip(("step", "label", "subject"), columns, strict=True)), **_columns(moving.reshape(-1, 3))}
-    animate(motion, classes, share, gallery, f"embedding-4d-{place}", data)
+    _draw_motion(found, kept if len(found.steps) > 1 else _with_one_whole(found.subjects, kept), gallery, place)
     caption = f"{found.model} on {found.dataset}, step {found.steps[-1]}: {flat.name} of {len(kept)} windows."
     return EmbeddingMap(flat.points, labels, subjects, classes, caption)
+
+
+def _draw_motion(found: Embedding, rows: NDArray[np.int64], gallery: Gallery, place: str) -> None:
+    """The map that moves: over training where there are snapshots, else over one person's recordings."""
+    features = found.features[:, rows]
+    labels, subjects = ([names[i] for i in rows] for names in (found.labels, found.subjects))
+    moving, share = shared_components(features, 3), explained(features[-1], 3)
+    motion = between(moving, found.steps, labels) if len(found.steps) > 1 else along(moving[0], labels, subjects)
+    columns = np.repeat(found.steps, len(rows)), labels * len(moving), subjects * len(moving)
+    data = {**dict(zip(("step", "label", "subject"), columns, strict=True)), **_columns(moving.reshape(-1, 3))}
+    animate(motion, sorted(set(labels)), share, gallery, f"embedding-4d-{place}", data)
+
+
+def _with_one_whole(subjects: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows, and all of the person who has most: a path through thinned windows would jump."""
+    names, counts = np.unique(np.asarray(subjects), return_counts=True)
+    mine = np.flatnonzero(np.asarray(subjects) == names[counts.argmax()])
+    return np.union1d(rows, mine[:MOST_WINDOWS])
 
 
 def space_map(points: Floats, labels: Sequence[str], classes: Sequence[str], axis: str) -> Figure:
@@ -64,7 +77,7 @@ def space_map(points: Floats, labels: Sequence[str], classes: Sequence[str], axi
         names = np.asarray(labels)
         for number, (label, colour) in enumerate(colours(labels, classes).items()):
             mine = points[names == label]
-            axes.scatter(*mine.T, s=10, c=colour, marker=_MARKS[number % 8], label=label, alpha=0.75, linewidths=0)
+            axes.scatter(*mine.T, s=10, c=colour, marker=figures.mark_of(number), label=label, alpha=0.75, linewidths=0)
         _legend(figure, classes)
         return figure
 
@@ -120,11 +133,12 @@ def animate(
     names = np.asarray(motion.labels)
     with style():
         figure, axes = _space("principal component", _ends(np.concatenate([*motion.frames, motion.cloud])))
-        axes.scatter(*motion.cloud.T, s=6, c="#dddddd", linewidths=0, depthshade=False)
-        trail = axes.plot([], [], [], color="black", linewidth=0.7)[0]
+        axes.computed_zorder = False  # by depth, the cloud would hide what moves
+        axes.scatter(*motion.cloud.T, s=6, c="#dddddd", linewidths=0, depthshade=False, zorder=1)
+        trail = axes.plot([], [], [], color="black", linewidth=0.9, zorder=3)[0]
         shades = colours(motion.labels, classes)
         size = 18 if motion.trail else 10
-        marks = {label: axes.scatter([], [], [], s=size, c=shade, label=label, linewidths=0, depthshade=False)
+        marks = {label: axes.scatter([], [], [], s=size, c=shade, label=label, linewidths=0, depthshade=False, zorder=2)
                  for label, shade in shades.items()}  # fmt: skip
         _legend(figure, list(shades))
         note = f"the same axes in all frames: principal components at the end, {share:.0%} of the variance there"
@@ -169,7 +183,7 @@ def _palette(shades: Sequence[str]) -> list[int]:
     """Red, green and blue of 256 colours: each shade in steps towards white, and greys."""
     distinct = list(dict.fromkeys(shades))
     steps = min(6, 192 // len(distinct))
-    inks = np.array([[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in distinct], dtype=np.float64)
+    inks = np.array([rgb(shade) for shade in distinct], dtype=np.float64)
     tints = [inks + (255 - inks) * step / steps for step in range(steps)]
     greys = np.linspace(0, 255, 256 - steps * len(distinct))[:, None].repeat(3, axis=1)
     return [int(value) for value in np.concatenate([*tints, greys]).round().ravel()]
@@ -181,7 +195,7 @@ def _space(axis: str, ends: NDArray[np.float64]) -> tuple[Figure, Any]:
 
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     axes: Any = figure.add_subplot(projection="3d")
-    axes.set_box_aspect(None, zoom=0.95)
+    axes.set_box_aspect(None, zoom=1.0)
     axes.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2", zlabel=f"{axis} 3", xlim=ends[:, 0], ylim=ends[:, 1],
              zlim=ends[:, 2])  # fmt: skip
     axes.tick_params(labelsize=6, pad=0)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from otolith.evaluate.figures import grid, sheet, style
-from otolith.evaluate.palette import PALETTE
 from otolith.evaluate.signals import Trace, written
+from otolith.palette import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

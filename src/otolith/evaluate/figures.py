@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from otolith.evaluate.palette import PALETTE, colours, ink
 from otolith.evaluate.signals import Span, Trace, envelope, line_name, panels
 from otolith.files import atomic_file
+from otolith.palette import PALETTE, colours, ink
 from otolith.types import MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -34,6 +35,8 @@ _STYLE: dict[str, Any] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "savefig.dpi": 150,
+    "grid.color": "#cccccc",
+    "grid.linewidth": 0.4,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     # A label is text of the user's: a dollar sign in it is a dollar sign.
@@ -52,8 +55,7 @@ def loss_curves(
             axes.plot(steps, values, label=name, marker="o" if len(steps) < 12 else None, markersize=3)
         axes.set(xlabel=x_label, ylabel=y_label)
         grid(axes)
-        if history:
-            figure.legend(loc="outside upper left", ncols=min(len(history), 4))
+        names_above(figure, list(history))
         return figure
 
 
@@ -74,9 +76,7 @@ def kshot_curves(
         shades, crowded = colours(list(curves)), len(curves) > 4  # more bands than that hide one another
         for number, (name, (shots, values)) in enumerate(curves.items()):
             x = np.asarray(shots, dtype=np.float64) * (1 + 0.025 * (number - len(curves) / 2) if crowded else 1)
-            axes.plot(
-                x, np.asarray(values), marker="osD^vPX*"[number % 8], markersize=4, color=shades[name], label=name
-            )
+            axes.plot(x, np.asarray(values), marker=mark_of(number), markersize=4, color=shades[name], label=name)
             if intervals and name in intervals:
                 low, high = (np.asarray(end) for end in intervals[name])
                 if crowded:
@@ -89,8 +89,7 @@ def kshot_curves(
         axes.set_xticks([], minor=True)
         axes.set(xlabel="examples for each activity", ylabel=y_label, ylim=(0, 1.03))
         grid(axes)
-        if curves:
-            figure.legend(loc="outside upper left", ncols=2 if max(map(len, curves)) > 16 else 3)
+        names_above(figure, list(curves))
         return figure
 
 
@@ -111,11 +110,10 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], other: str = "no
     size = (0.7 + names + wide * len(columns), 0.8 + names * (1 if many else 0.6) + high * len(classes))
     with style():
         figure, axes = sheet(max(size[0], 4.4), size[1])
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if share[row, column] > 0.55 else "black"
-                axes.text(column, row, f"{count}", ha="center", va="center", color=colour,
+                axes.text(column, row, f"{count}", ha="center", va="center", color=_ink_on(shown, share[row, column]),
                           fontsize=min(7 if many else 8, wide * 100 / longest))  # fmt: skip
         turn = {"rotation": 90} if many else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(len(columns)), columns, fontsize=7 if many else 8, **turn)
@@ -144,8 +142,9 @@ def embedding_map(
         names = np.asarray(labels)
         for index, (label, colour) in enumerate(colours(labels, classes).items()):
             mine = points[names == label]
-            mark = "osD^vPX*"[index % 8]
-            axes.scatter(mine[:, 0], mine[:, 1], s=12, c=colour, marker=mark, label=label, alpha=0.75, linewidths=0)
+            axes.scatter(
+                mine[:, 0], mine[:, 1], s=12, c=colour, marker=mark_of(index), label=label, alpha=0.75, linewidths=0
+            )
         # Distances are what the map is about, so both axes have one scale.
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")
@@ -265,9 +264,24 @@ def sheet(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def names_above(figure: Figure, names: Sequence[str]) -> None:
+    """A legend over all axes, in as many columns as the names leave room for."""
+    if names:
+        room = figure.get_figwidth() * 72 / (30 + 5 * max(map(len, names)))  # an entry, in points of letters of size 8
+        figure.legend(loc="outside upper left", ncols=max(1, min(len(names), 4, int(room))))
+
+
+_MARKS = "osD^vPX*"
+
+
+def mark_of(number: int) -> str:
+    """A mark for a place in a list; with its colour it is unlike all others, also where the colours begin again."""
+    return _MARKS[(number + number // len(PALETTE)) % len(_MARKS)]
+
+
 def grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
     """Faint lines across an axis, behind all else."""
-    axes.grid(axis=axis, linewidth=0.4, alpha=0.5)
+    axes.grid(axis=axis)
     axes.set_axisbelow(True)
 
 
@@ -282,6 +296,12 @@ def _save_data(path: Path, columns: dict[str, Any]) -> None:
                 writer.writerows(zip(*columns.values(), strict=True))
         else:
             temporary.write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")
+
+
+def _ink_on(shown: AxesImage, value: float) -> str:
+    """What reads best on a value's colour in an image."""
+    red, green, blue = (255 * shown.to_rgba(np.array([value]))[0, :3]).round().astype(int)
+    return ink(f"#{red:02x}{green:02x}{blue:02x}")
 
 
 def _patch(colour: str, label: str) -> Any:

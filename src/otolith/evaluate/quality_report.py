@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,12 +15,8 @@ from otolith.data.quality.gaps import percent
 from otolith.data.quality.inspection import Quality
 from otolith.evaluate import charts
 from otolith.evaluate.charts import Scale, Series
-from otolith.evaluate.palette import PALETTE
-from otolith.files import atomic_file
-from otolith.types import MissingExtraError
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from otolith.evaluate.pages import template, write_page
+from otolith.palette import PALETTE
 
 _MOST_DOTS = 300
 _MOST_PEOPLE = 60
@@ -41,9 +35,7 @@ def write(quality: Quality, concerns: Sequence[Concern], path: Path) -> None:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    page = render(quality, concerns)
-    with atomic_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(render(quality, concerns), path)
 
 
 def render(quality: Quality, concerns: Sequence[Concern]) -> str:
@@ -51,7 +43,7 @@ def render(quality: Quality, concerns: Sequence[Concern]) -> str:
     severe = [concern for concern in concerns if concern.severe]
     notes = [concern for concern in concerns if not concern.severe]
     info = quality.dataset.info
-    return template().render(
+    return template("quality.html.j2").render(
         name=quality.dataset.name,
         title=info.get("title") or quality.dataset.name,
         tiles=_tiles(quality, len(severe), len(notes)),
@@ -240,19 +232,3 @@ def _losses(quality: Quality) -> list[tuple[str, str, str]]:
     ]
     cut = {where: reach for where, reach in quality.saturation.reach.items() if reach.ends}
     return rows + [(f"{channel} cut off, {body}", percent(reach.share), "") for (body, channel), reach in cut.items()]
-
-
-@cache
-def template() -> Template:
-    """The page's template.
-
-    Raises:
-        MissingExtraError: jinja2 is not installed.
-    """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "eval", "writing a report") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    source = files("otolith.evaluate").joinpath("templates", "quality.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)

@@ -6,28 +6,22 @@ can be read without its script, which only adds what the pointer shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from otolith.evaluate import charts
 from otolith.evaluate.charts import Series
-from otolith.evaluate.signals import Span, Trace
-from otolith.files import atomic_file
-from otolith.types import MissingExtraError
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from otolith.evaluate.pages import template, write_page
+from otolith.evaluate.signals import Span, Thinned, Trace, thin
 
 __all__ = [
-    "Bar", "Bars", "Confusion", "Content", "Curves", "EmbeddingMap", "Highlight", "Report", "Score", "Section",
-    "Series", "Span", "Table", "Timeline", "Trace", "render", "write",
+    "Bar", "Bars", "Confusion", "Content", "Curves", "EmbeddingMap", "Group", "Highlight", "Report", "Score",
+    "Section", "Series", "Span", "Table", "Thinned", "Timeline", "Trace", "render", "thin", "write",
 ]  # fmt: skip
 
 
@@ -59,19 +53,35 @@ class Table:
 
     Attributes:
         emphasis: Positions of the rows that stand out.
+        bold: Row and column of the cells that stand out.
+        rules: Rows that a group begins with; its name in the first column is shown once.
+        numeric: Of each column, whether it stands to the right; by default where no cell is text.
     """
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
     rows: Sequence[Sequence[str | int | float | Score | None]]
     caption: str = ""
-    emphasis: Sequence[int] = ()
+    emphasis: Collection[int] = ()
+    bold: Collection[tuple[int, int]] = ()
+    rules: Collection[int] = ()
+    numeric: Sequence[bool] | None = None
 
     def drawn(self) -> dict[str, Any]:
-        """Cells as dictionaries of text, alignment and bar."""
-        numeric = [all(not isinstance(row[i], str) for row in self.rows) for i in range(len(self.columns))]
-        lines = [[_cell(cell) for cell in row] for row in self.rows]
-        return {"columns": self.columns, "rows": lines, "numeric": numeric, "emphasis": set(self.emphasis)}
+        """Cells as dictionaries of text, bar and looks."""
+        numeric = self.numeric
+        if numeric is None:
+            numeric = [all(not isinstance(row[i], str) for row in self.rows) for i in range(len(self.columns))]
+        lines = [
+            [{**_cell(cell), "bold": (i, j) in self.bold, "again": j == 0 and self._again(i)} for j, cell in
+             enumerate(row)] for i, row in enumerate(self.rows)
+        ]  # fmt: skip
+        return {"columns": self.columns, "rows": lines, "numeric": numeric, "emphasis": self.emphasis,
+                "rules": self.rules}  # fmt: skip
+
+    def _again(self, row: int) -> bool:
+        """Whether a row repeats the name of its group."""
+        return bool(self.rules) and row > 0 and row not in self.rules and self.rows[row][0] == self.rows[row - 1][0]
 
 
 @dataclass(frozen=True)
@@ -169,29 +179,40 @@ class Timeline:
     """Recognised activities as coloured bars over the signal.
 
     Attributes:
-        signal: [T, C]; NaN where missing.
-        rate: Samples per second.
-        traces: Name and unit of each column; the axes of one sensor share a panel.
-        segments: In seconds on the clock that begins at `start`.
+        lines: The signal as `thin` gives it, or nothing; the axes of one sensor share a panel.
+        ends: First and last second of what is shown.
+        segments: In seconds.
         truth: The true activities, or None where they are not known.
         classes: Labels in the order of their colours, so that several charts agree.
-        start: Time of the first sample in seconds.
     """
 
     kind: ClassVar[str] = "timeline"
-    signal: NDArray[np.floating]
-    rate: float
-    traces: Sequence[Trace]
+    lines: Sequence[Thinned]
+    ends: tuple[float, float]
     segments: Sequence[Span]
     truth: Sequence[Span] | None = None
     caption: str = ""
     classes: Sequence[str] = ()
-    start: float = 0.0
 
     def drawn(self) -> dict[str, Any]:
         """Positions on the chart."""
-        return charts.timeline(self.signal, self.rate, self.traces, self.segments, self.truth, self.start,
-                               self.classes)  # fmt: skip
+        return charts.timeline(self.lines, self.ends, self.segments, self.truth, self.classes)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Contents under a title that opens them: detail that not every reader wants."""
+
+    kind: ClassVar[str] = "group"
+    title: str
+    contents: Sequence[Content]
+    note: str = ""
+    open: bool = False
+    caption: str = ""
+
+    def drawn(self) -> dict[str, Any]:
+        """The contents, ready for the template."""
+        return {"title": self.title, "note": self.note, "open": self.open, "contents": _drawn(self.contents)}
 
 
 @dataclass(frozen=True)
@@ -231,28 +252,19 @@ def render(report: Report) -> str:
     """
     sections = [
         {"heading": s.heading, "paragraphs": [p.strip() for p in s.text.split("\n\n") if p.strip()],
-         "contents": [{"kind": c.kind, "caption": c.caption, **c.drawn()} for c in s.contents]}
+         "contents": _drawn(s.contents)}
         for s in report.sections
     ]  # fmt: skip
-    return _template().render(report=report, sections=sections)
+    return template("report.html.j2").render(report=report, sections=sections, provenance=report.provenance)
 
 
 def write(report: Report, path: Path) -> None:
     """Renders `report` to `path`, which is replaced in one step."""
-    page = render(report)
-    with atomic_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(render(report), path)
 
 
-@cache
-def _template() -> Template:
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "eval", "writing a report") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    source = files("otolith.evaluate").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
+def _drawn(contents: Sequence[Content]) -> list[dict[str, Any]]:
+    return [{"kind": content.kind, "caption": content.caption, **content.drawn()} for content in contents]
 
 
 def _cell(value: str | int | float | Score | None) -> dict[str, Any]:

@@ -20,16 +20,16 @@ from otolith.evaluate.report import (
     Content,
     Curves,
     EmbeddingMap,
+    Group,
     Highlight,
     Report,
     Score,
     Section,
     Series,
-    Span,
     Table,
     Timeline,
 )
-from otolith.evaluate.run_curves import SHOWN, Runs, smoothed
+from otolith.evaluate.run_curves import SHOWN, Runs, charts_of, smoothed
 from otolith.evaluate.study_figures import shown_models
 from otolith.evaluate.summary import (
     Collected,
@@ -41,7 +41,8 @@ from otolith.evaluate.summary import (
     summarise,
     values_of,
 )
-from otolith.evaluate.tables import PaperTable, comparison_table, cost_table, robustness_table
+from otolith.evaluate.tables import COMPARED, PaperTable, compared_cells, cost_table, robustness_table
+from otolith.evaluate.timeline_file import RecordedTimeline
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class Extras:
     Attributes:
         runs: Training runs.
         maps: Interactive maps of embeddings.
-        segments: A recording's recognised activities, in seconds.
+        timelines: Recordings with their recognised activities.
     """
 
     runs: Runs
     maps: Sequence[EmbeddingMap] = ()
-    segments: Sequence[Span] = ()
+    timelines: Sequence[RecordedTimeline] = ()
 
 
 def results_page(
@@ -80,7 +81,7 @@ def results_page(
         *_costs(rows),
         *_training(extras),
         *_maps(extras),
-        *_timeline(extras),
+        *_timelines(extras),
         *_missing(found),
     ]
     models, datasets = rows["model"].nunique(), sorted(rows["dataset"].unique())
@@ -97,25 +98,27 @@ def _highlights(rows: pd.DataFrame) -> list[Highlight]:
         table = summarise(part, ["macro_f1"])
         if is_main(str(protocol)) and len(table):
             best = table.set_index("model").loc[ranked(table)[0]]
-            tiles.append(Highlight(f"{best['mean']:.3f}", "best macro-F1", f"{best.name}, {dataset}, {protocol}"))
+            note = f"{best.name}, best of {table['model'].nunique()}, {protocol}"
+            tiles.append(Highlight(f"{best['mean']:.3f}", f"macro-F1 on {dataset}", note))
     return tiles[:6]
 
 
 def _scores(found: Collected, protocol: str, chosen: Sequence[str]) -> Section:
     rows = found.rows[found.rows["protocol"] == protocol]
     lines: list[list[str | int | float | Score | None]] = []
-    strong: list[int] = []
-    contents: list[Content] = []
+    first: list[int] = []  # rows of the datasets, the best model on top
+    details: list[Content] = []
     for dataset, part in rows.groupby("dataset"):
-        strong.append(len(lines))
+        first.append(len(lines))
         lines += _lines(str(dataset), summarise(part, ["accuracy", "macro_f1", "macro_f1_low", "macro_f1_high"]))
-        contents += _classes(found, str(dataset), protocol, chosen)
+        details += _classes(found, str(dataset), protocol, chosen)
     head = ["dataset", "model", "accuracy", "macro-F1", "±", "n", "folds", "seeds"]
     caption = (
         "Means over folds, then seeds; ± is the standard deviation of macro-F1 over seeds, or over folds where there "
         "is one seed; an interval is the 95 % one over people where it was measured. The best of a dataset stands out."
     )
-    return Section(f"Protocol {protocol}", _about(rows), [Table(head, lines, caption, strong), *contents])
+    table = Table(head, lines, caption, emphasis=first, rules=first)
+    return Section(f"Protocol {protocol}", "", [table, *details])
 
 
 def _lines(dataset: str, table: pd.DataFrame) -> list[list[str | int | float | Score | None]]:
@@ -132,45 +135,59 @@ def _lines(dataset: str, table: pd.DataFrame) -> list[list[str | int | float | S
     return lines
 
 
-def _about(rows: pd.DataFrame) -> str:
-    parts = []
-    for dataset, part in rows.groupby("dataset"):
-        best = shown_models(part, (), 1)
-        if best:
-            parts.append(f"On {dataset} {best[0]} is best.")
-    return " ".join(parts)
-
-
 def _classes(found: Collected, dataset: str, protocol: str, chosen: Sequence[str]) -> list[Content]:
-    """Confusion (where counts are there) or F1 of each class, of the shown models."""
+    """F1 of each class and, where counts are there, the confusions of the shown models."""
     rows = found.rows[(found.rows["dataset"] == dataset) & (found.rows["protocol"] == protocol)]
     classes = classes_of(rows)
-    contents: list[Content] = []
+    groups: list[Content] = []
     for model in shown_models(rows, chosen, 1):
         counts = found.counts
         mine = counts[(counts["dataset"] == dataset) & (counts["protocol"] == protocol) & (counts["model"] == model)]
         table = summarise(rows[rows["model"] == model], [f"f1/{name}" for name in classes]).sort_values("mean")
         bars = [Bar(m.removeprefix("f1/"), f1) for m, f1 in zip(table["metric"], table["mean"], strict=True)]
-        contents.append(Bars(bars, f"{dataset}: F1 of each activity, {model}, the worst on top."))
+        contents: list[Content] = [Bars(bars, "F1 of each activity, the worst on top.")] if bars else []
         if len(mine):
-            caption = f"{dataset}: windows by true activity (row) and the one that {model} found, all folds and seeds."
+            caption = "Windows by true activity (row) and the one that was found (column), all folds and seeds."
             contents.append(Confusion(confusion_of(mine, classes), classes, caption))
-    return contents
+        if contents:
+            groups.append(Group(f"{dataset}: activity by activity", contents, model))
+    return groups
 
 
 def _people(people: Sequence[Comparison]) -> list[Section]:
-    contents: list[Content] = []
-    for one in people:
-        lines = [[str(who), *(None if v != v else float(v) for v in values)] for who, values in
-                 zip(one.accuracy.index, one.accuracy.to_numpy(), strict=True)]  # fmt: skip
-        caption = f"{one.dataset}, {one.protocol}: accuracy of each person."
-        if one.ranking:
-            ranks = ", ".join(f"{m} {r:.2f}" for m, r in zip(one.ranking.models, one.ranking.ranks, strict=True))
-            caption += f" Average ranks: {ranks}; critical difference {one.ranking.cd:.2f}."
-        contents.append(Table(["person", *map(str, one.accuracy.columns)], lines, caption))
-    table = comparison_table(people)
+    groups = [
+        Group(
+            f"{one.dataset}, {one.protocol}",
+            [*_against(one), _each(one)],
+            f"{len(one.accuracy)} {'person' if len(one.accuracy) == 1 else 'people'}",
+        )
+        for one in people
+    ]
     text = "People differ more than models do, so models are compared person by person."
-    return [Section("People", text, [*([_plain(table)] if table else []), *contents])] if contents else []
+    return [Section("People", text, groups)] if groups else []
+
+
+def _against(one: Comparison) -> list[Content]:
+    """The other models against the reference."""
+    rows = [[model, *cells] for model, cells in compared_cells(one).items()]
+    bold = [(row, 1) for row, model in enumerate(one.against) if one.holm[model] < 0.05]
+    caption = (
+        f"Accuracy, model minus {one.reference}: mean over people, bootstrap interval, signed-rank test, and its p "
+        "after Holm's correction; bold where that is below 0.05."
+    )
+    numeric = [False, *[True] * len(COMPARED)]
+    return [Table(["model", *COMPARED], rows, caption, bold=bold, numeric=numeric)] if rows else []
+
+
+def _each(one: Comparison) -> Table:
+    """The accuracy of each person."""
+    lines = [[str(who), *(None if v != v else float(v) for v in values)] for who, values in
+             zip(one.accuracy.index, one.accuracy.to_numpy(), strict=True)]  # fmt: skip
+    caption = "Accuracy of each person."
+    if one.ranking:
+        ranks = ", ".join(f"{m} {r:.2f}" for m, r in zip(one.ranking.models, one.ranking.ranks, strict=True))
+        caption += f" Average ranks: {ranks}; critical difference {one.ranking.cd:.2f}."
+    return Table(["person", *map(str, one.accuracy.columns)], lines, caption)
 
 
 def _shots(rows: pd.DataFrame) -> list[Section]:
@@ -184,7 +201,9 @@ def _shots(rows: pd.DataFrame) -> list[Section]:
         for model, mine in values_of(part, "k").items():
             ends = [[getattr(v, end) for v in mine.values()] for end in ("mean", "low", "high")]
             series.append(Series(model, [int(k) for k in mine], *ends))
-        charts.append(Curves(series, "examples of each activity", "macro-F1", str(dataset), log_x=True, y_range=(0, 1)))
+        charts.append(
+            Curves(series, "examples of each activity", "macro-F1", f"On {dataset}.", log_x=True, y_range=(0, 1))
+        )
     text = "Learnt from k examples of each activity, of other people than those judged: means and spread of the draws."
     return [Section("A few examples", text, charts)]
 
@@ -193,15 +212,20 @@ def _robustness(rows: pd.DataFrame) -> list[Section]:
     table = robustness_table(rows)
     if table is None:
         return []
-    changed = disturbed(rows)
-    series: list[Content] = []
-    for dataset, part in changed.groupby("dataset"):
-        for model in ranked(summarise(part)):
-            mine = values_of(summarise(part[part["model"] == model], ["macro_f1"]), "protocol")[model]
-            bars = [Bar(name.removeprefix("robustness-"), v.mean, v.low, v.high) for name, v in mine.items()]
-            series.append(Bars(bars, f"{dataset}: macro-F1 of {model}."))
-    return [Section("Disturbed recordings", "What is left when the sensor is not as in training.",
-                    [_plain(table), *series])]  # fmt: skip
+    groups: list[Content] = []
+    for dataset, part in disturbed(rows).groupby("dataset"):
+        found = values_of(summarise(part, ["macro_f1"]), "protocol")
+        bars = [
+            Bars([Bar(name.removeprefix("robustness-"), v.mean, v.low, v.high) for name, v in mine.items()],
+                 f"Macro-F1 of {model}.")
+            for model, mine in found.items()
+        ]  # fmt: skip
+        groups.append(Group(f"{dataset}: model by model", bars))
+    text = (
+        "What is left when the sensor is not as in training: noise, in standard deviations of a channel; a lost share "
+        "of the window; another angle of up to so many degrees; half the rate; no gyroscope."
+    )
+    return [Section("Disturbed recordings", text, [_plain(table), *groups])]
 
 
 def _costs(rows: pd.DataFrame) -> list[Section]:
@@ -211,12 +235,16 @@ def _costs(rows: pd.DataFrame) -> list[Section]:
 
 
 def _training(extras: Extras) -> list[Section]:
-    contents: list[Content] = []
-    for kind, y_label in SHOWN.items():
-        series = [Series(run, *smoothed(kind, found[kind])) for run, found in extras.runs.items() if kind in found]
-        if series:
-            contents.append(Curves(series, "optimiser step", y_label))
-    return [Section("Training", "What the runs wrote while they trained.", contents)] if contents else []
+    groups: list[Content] = []
+    for folder, runs in charts_of(extras.runs).items():
+        contents: list[Content] = []
+        for kind, y_label in SHOWN.items():
+            series = [Series(name, *smoothed(kind, found[kind])) for name, found in runs.items() if kind in found]
+            if series:
+                contents.append(Curves(series, "optimiser step", y_label))
+        if contents:
+            groups.append(Group(folder, contents, open=not groups))
+    return [Section("Training", "What the runs wrote while they trained.", groups)] if groups else []
 
 
 def _maps(extras: Extras) -> list[Section]:
@@ -224,15 +252,14 @@ def _maps(extras: Extras) -> list[Section]:
     return [Section("How a model sees the windows", text, extras.maps)] if extras.maps else []
 
 
-def _timeline(extras: Extras) -> list[Section]:
-    if not extras.segments:
-        return []
-    import numpy as np
-
-    start, end = extras.segments[0].start, max(span.end for span in extras.segments)
-    blank = np.zeros((max(1, round(end - start)), 0), np.float32)  # of the activities alone; one sample a second
-    chart = Timeline(blank, len(blank) / (end - start), (), extras.segments, start=start)
-    return [Section("Timeline", "What was recognised, in seconds; a pale bar is unsure.", [chart])]
+def _timelines(extras: Extras) -> list[Section]:
+    spans = [span for one in extras.timelines for span in (*(one.truth or ()), *one.segments)]
+    classes = sorted({span.label for span in spans})
+    charts = [
+        Timeline(one.lines, one.ends, one.segments, one.truth, f"{one.name}.", classes) for one in extras.timelines
+    ]
+    text = "What was recognised in a recording, second by second; a pale bar is unsure."
+    return [Section("Timeline", text, charts)] if charts else []
 
 
 def _missing(found: Collected) -> list[Section]:
@@ -251,7 +278,7 @@ def _missing(found: Collected) -> list[Section]:
 
 
 def _plain(table: PaperTable) -> Table:
-    return Table(table.columns, table.rows, table.caption)
+    return Table(table.columns, table.rows, table.caption, (), table.bold, table.rules, table.numeric())
 
 
 def _provenance(rows: pd.DataFrame, paths: Sequence[Path]) -> dict[str, Any]:

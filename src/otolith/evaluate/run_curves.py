@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,45 @@ def read_runs(folder: Path) -> dict[str, dict[str, Curve]]:
     return {_name(file, folder): curves(_history(file)) for file in files}
 
 
+def charts_of(runs: Runs) -> dict[str, dict[str, Mapping[str, Curve]]]:
+    """The runs of each chart by a short name: those in one folder, in several charts where they are many.
+
+    Folders that all places have in common are left out of the names, and so are the hashes of configurations where the
+    names are distinct without.
+    """
+    folders: dict[str, dict[str, Mapping[str, Curve]]] = {}
+    for short, found in zip(_short(list(runs)), runs.values(), strict=True):
+        folder, name = short.split("/", 1) if "/" in short else ("runs", short)
+        folders.setdefault(folder, {})[name] = found
+    charts = {}
+    for folder, mine in folders.items():
+        names = list(mine)
+        for number, first in enumerate(range(0, len(names), _MOST_LINES), start=1):
+            some = {name: mine[name] for name in names[first : first + _MOST_LINES]}
+            charts[folder if number == 1 else f"{folder}, {number}"] = some
+    return charts
+
+
 def draw_runs(runs: Runs, gallery: Gallery) -> None:
-    """A figure of each shown curve, a line a run; several figures where there are many runs."""
-    for kind, y_label in SHOWN.items():
-        names = [name for name, found in runs.items() if kind in found]
-        for first in range(0, len(names), _MOST_LINES):
-            some = names[first : first + _MOST_LINES]
-            lines = {name: smoothed(kind, runs[name][kind]) for name in some}
-            figure = figures.loss_curves(lines, "optimiser step", y_label)
-            data = {"run": [n for n, (steps, _) in lines.items() for _ in steps],
-                    "step": [s for steps, _ in lines.values() for s in steps],
-                    "value": [v for _, values in lines.values() for v in values]}  # fmt: skip
-            gallery.add(f"training-{kind.rpartition('/')[2]}", figure, data)
+    """Figures of the shown curves, a line a run."""
+    for folder, some in charts_of(runs).items():
+        for kind, y_label in SHOWN.items():
+            lines = {name: smoothed(kind, found[kind]) for name, found in some.items() if kind in found}
+            if lines:
+                figure = figures.loss_curves(lines, "optimiser step", y_label)
+                data = {"run": [n for n, (steps, _) in lines.items() for _ in steps],
+                        "step": [s for steps, _ in lines.values() for s in steps],
+                        "value": [v for _, values in lines.values() for v in values]}  # fmt: skip
+                gallery.add(f"training-{kind.rpartition('/')[2]}-{folder}", figure, data)
+
+
+def _short(places: Sequence[str]) -> list[str]:
+    """Places without the folders that all have in common, and without hashes where they are distinct so."""
+    parts = [place.split("/") for place in places]
+    common = set.intersection(*(set(one[:-1]) for one in parts)) if parts else set()
+    names = ["/".join([*(part for part in one[:-1] if part not in common), one[-1]]) for one in parts]
+    plain = [re.sub(r"-[0-9a-f]{8}$", "", name) for name in names]
+    return plain if len(set(plain)) == len(plain) else names
 
 
 def smoothed(kind: str, curve: Curve) -> Curve:

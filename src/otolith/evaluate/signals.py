@@ -26,6 +26,14 @@ class Trace(NamedTuple):
     unit: str
 
 
+class Thinned(NamedTuple):
+    """One column of a signal, thinned for display: values [N] at times [N] in seconds, NaN where missing."""
+
+    trace: Trace
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
 _AXES = ("_x", "_y", "_z")
 _UNITS = {"m/s^2": "m/s²", "uT": "µT", "degC": "°C"}
 
@@ -74,6 +82,30 @@ def envelope(values: NDArray[np.floating], bins: int) -> tuple[NDArray[np.float6
         positions += [first, second]
         kept += [exact[first], exact[second]]
     return np.array(positions, dtype=np.float64), np.array(kept)
+
+
+_MOST_BINS = 1500
+_MOST_PAIRS = 20_000
+
+
+def thin(signal: NDArray[np.floating], rate: float, traces: Sequence[Trace], start: float = 0.0) -> list[Thinned]:
+    """Every column of a signal as `envelope` thins it, so finely that one can look closer into a part of it.
+
+    Args:
+        signal: [T, C].
+        rate: Samples per second.
+        traces: [C].
+        start: Time of the first sample in seconds.
+
+    Returns:
+        At most 1500 pairs of values a column, fewer where there are many columns, so that a file stays small.
+    """
+    bins = min(_MOST_BINS, max(200, _MOST_PAIRS // max(len(traces), 1)))
+    found = []
+    for trace, values in zip(traces, signal.T, strict=True):
+        places, kept = envelope(values, bins)
+        found.append(Thinned(trace, start + places / rate, kept))
+    return found
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:

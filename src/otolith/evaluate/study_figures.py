@@ -49,11 +49,13 @@ class Gallery:
 
     def take(self, name: str) -> str:
         """A file name without an ending that is not taken yet."""
-        plain = file_name(name)
-        while plain in self.saved:
-            plain += "-2"
-        self.saved.append(plain)
-        return plain
+        plain, number = file_name(name), 1
+        free = plain
+        while free in self.saved:
+            number += 1
+            free = f"{plain}-{number}"
+        self.saved.append(free)
+        return free
 
 
 def draw(found: Collected, people: Sequence[Comparison], gallery: Gallery, chosen: Sequence[str] = ()) -> None:

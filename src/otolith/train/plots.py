@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from otolith.files import atomic_file
+from otolith.palette import colours
 
 Curve = tuple[list[int], list[float]]
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe & Ito (2008): tells apart for colour-blind readers."""
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
@@ -81,7 +79,9 @@ def _draw(panels: Sequence[tuple[Mapping[str, Curve], str]], path: Path) -> None
     for axes, (found, label) in zip(
         figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True
     ):
-        for colour, (name, (steps, values)) in zip(_COLOURS * 10, found.items(), strict=False):
+        shades = colours(list(found))
+        for name, (steps, values) in found.items():
+            colour = shades[name]
             if len(values) > 100:
                 axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.8)
             marker = "o" if len(values) < 30 else None
