@@ -11,6 +11,7 @@ from pathlib import Path
 
 import benchmark_tables
 import distil_tables
+import latency_tables
 import pandas as pd
 from distil_tables import table
 
@@ -88,6 +89,7 @@ def main() -> None:
     )  # fmt: skip
     results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in names}
     utd, words = results["utd_mhad"], distil_tables.words(results["student_text"], results["student_text_hapt_alone"])
+    speed = pd.read_csv(ROOT / "results" / "benchmarks" / "latency.csv")
     pages = {
         "README.md": {
             "demo": demo(results["demo"]),
@@ -95,7 +97,9 @@ def main() -> None:
             "students": distil_tables.students(utd),
             "words": words,
             "benchmark": benchmark_tables.benchmark(results["benchmark"], "supervised"),
+            "speed": latency_tables.sentence(speed),
         },
+        "docs/bench.md": {"latency": latency_tables.latency(speed)},
         "docs/distillation.md": {
             "students": distil_tables.students(utd),
             "gains": distil_tables.gains(utd),
