@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
 from otolith.data.channels import GRAVITY, to_si
 from otolith.types import DataError, UnitError
@@ -85,6 +84,8 @@ def lowpass(signal: Floats, rate: float, cutoff: float) -> Floats:
         rate: Samples per second.
         cutoff: Frequency in Hz where the amplitude has fallen by half (filtered forward and back).
     """
+    from scipy.signal import butter, sosfiltfilt  # takes half as long to import as torch, and most tables need none
+
     if not 0 < cutoff < rate / 2:
         raise ValueError(f"a cutoff of {cutoff} Hz is not between 0 and {rate / 2} Hz")
     filled, missing = _fill(signal)
@@ -116,6 +117,8 @@ def resample(signal: Floats, rate: float, new_rate: float) -> Floats:
     up, down = ratio.numerator, ratio.denominator
     if up == down or len(signal) < 2:
         return signal.copy()
+    from scipy.signal import firwin, resample_poly
+
     filled, missing = _fill(signal)
     wide = max(up, down)
     taps = firwin(2 * _TAPS_PER_SIDE * wide + 1, _CUTOFF / wide, window=("kaiser", _KAISER_BETA))

@@ -10,10 +10,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -36,6 +35,9 @@ from otolith.data.remote import is_url
 from otolith.data.shards import SHARD_BYTES, ShardWriter, gather_rows, open_shard
 from otolith.files import atomic_directory
 from otolith.types import DataError, OtolithError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FORMAT_VERSION", "Dataset", "DatasetWriter"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from otolith.data.importers.clocks import MAX_REPEATED, RATE_TOLERANCE, SHORT_GAP, evened, ordinary_rate
 from otolith.data.importers.mapping import TIME_UNITS, TableMapping
-from otolith.data.importers.rows import MAX_VALUES, Rows, dates, numbers, open_rows, require
+from otolith.data.importers.rows import MAX_VALUES, Rows, dates, numbers, open_rows, plain, require
 from otolith.data.recording import MIN_SAMPLES, Annotation, Recording, refuse_implausible
 from otolith.data.signal import spread, to_uniform
 from otolith.types import DataError, UnitError
@@ -159,7 +159,7 @@ def _times(rows: Rows, table: pa.Table, name: str) -> tuple[NDArray[np.float64],
         column = column.cast(pa.int64())
     if pa.types.is_signed_integer(column.type) and column.null_count == 0:
         # Subtracted as integers: nanoseconds since 1970 do not fit a float64 exactly.
-        ticks = column.cast(pa.int64()).to_numpy()
+        ticks = plain(column.cast(pa.int64()))
         first = float(ticks[0])
         times: NDArray[np.float64] = (ticks - ticks[0]).astype(np.float64)
     else:
@@ -237,7 +237,7 @@ def _coarse(rows: Rows, mapping: TableMapping, times: NDArray[np.float64], value
     Raises:
         DataError: They do, and no rate is stated or two sensors write by turns, so that nobody knows their order.
     """
-    clocks = [times[known] for known in np.unique(~np.isnan(values), axis=1).T]
+    clocks = _clocks(times, values)
     clock = max(clocks, key=lambda clock: len(clock) / len(np.unique(clock)))
     share = len(clock) / len(np.unique(clock))
     if 1 - 1 / share <= MAX_REPEATED:
@@ -255,7 +255,13 @@ def _rate(times: NDArray[np.float64], values: NDArray[np.float64]) -> float:
 
     Rows alone are wrong where accelerometer and gyroscope write by turns, each leaving the other's columns empty.
     """
-    return max(ordinary_rate(times[known]) for known in np.unique(~np.isnan(values), axis=1).T)
+    return max(map(ordinary_rate, _clocks(times, values)))
+
+
+def _clocks(times: NDArray[np.float64], values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The times of the rows in which a column has a value; columns that have theirs in the same rows count once."""
+    known = {column.tobytes(): column for column in ~np.isnan(values).T}
+    return [times[rows] for rows in known.values()]
 
 
 def _unit_of(rows: Rows, mapping: TableMapping, rate: float, tolerance: float) -> str:
