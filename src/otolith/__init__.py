@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from otolith.data.recording import Recording
     from otolith.data.store import Dataset
+    from otolith.export.card import push_to_hub
     from otolith.models.model import Otolith
     from otolith.models.registry import load_model
     from otolith.recognise.classifier import ActivityClassifier
@@ -20,9 +21,10 @@ _PUBLIC = {
     "Otolith": "otolith.models.model",
     "Recording": "otolith.data.recording",
     "load_model": "otolith.models.registry",
+    "push_to_hub": "otolith.export.card",
 }
 
-__all__ = ["ActivityClassifier", "Dataset", "Otolith", "Recording", "__version__", "load_model"]
+__all__ = ["ActivityClassifier", "Dataset", "Otolith", "Recording", "__version__", "load_model", "push_to_hub"]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,3 +26,34 @@ def release(model: Model, output: Output, data: Data = None) -> None:
         raise ConfigError(f"--output {output}: the name must end in .safetensors")
     write_release(load_model(model), output, [Dataset.open(path) for path in data or ()])
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
+
+
+def publish(
+    model: Annotated[Path, typer.Argument(help="Checkpoint, or the name of weights that come with the package.")],
+    name: Annotated[str, typer.Argument(help="owner/name on the Hugging Face hub.")],
+    results: Annotated[Path | None, typer.Option(help="CSV that evaluate wrote of this model: on the card.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="If the repository is made: not for all to see.")] = False,
+    card: Annotated[Path | None, typer.Option(help="Write the card to this .md file and upload nothing.")] = None,
+) -> None:
+    """Uploads a release with a card that says what it was trained on, what was measured, and its limits."""
+    from otolith.evaluate.summary import collect
+    from otolith.export.card import model_card, push_to_hub
+    from otolith.files import atomic_file
+    from otolith.models.registry import load_model
+
+    loaded = load_model(model)
+    rows = collect([results]).rows if results else None
+    if card is None:
+        typer.echo(push_to_hub(loaded, name, rows, private=private))
+        return
+    from tempfile import TemporaryDirectory
+
+    from otolith.export.release import write_release
+
+    with TemporaryDirectory() as folder:
+        release_file = Path(folder) / "model.safetensors"
+        write_release(loaded, release_file)
+        text = model_card(loaded, name, release_file.stat().st_size, rows)
+    with atomic_file(card) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    typer.echo(str(card))

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from otolith.files import atomic_file
+from otolith.models.hub import fetch, is_hub_id
 from otolith.types import CheckpointError
 
 CHECKPOINT_VERSION = 1
@@ -63,18 +64,23 @@ def write_checkpoint(path: Path, meta: Mapping[str, Any], tensors: Mapping[str, 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Reads a checkpoint: a file, or a folder that holds `model.safetensors` or a run's `best.safetensors`.
 
-    Where there is neither, the weights of that name that come with the package (`otolith-small`).
+    Where there is neither, the weights of that name that come with the package (`otolith-small`), else the model of
+    that name on the Hugging Face hub (`owner/name`).
 
     Raises:
         CheckpointError: Not there, damaged, not ours, or of another version.
+        MissingExtraError: It could be a model of the hub, and the extra `hub` is not installed.
     """
     places = [path / name for name in _IN_FOLDER] if path.is_dir() else [path, RELEASED / f"{path}.safetensors"]
     file = next((place for place in places if place.is_file()), None)
+    if file is None and is_hub_id(path.as_posix()):
+        file = fetch(path.as_posix())
     if file is None:
-        released = ", ".join(sorted(place.stem for place in RELEASED.glob("*.safetensors")))
+        released = ", ".join(released_names())
         raise CheckpointError(
             f"there is no checkpoint at {path}: give a .safetensors file, a folder that holds "
-            f"{' or '.join(_IN_FOLDER)}, or a name of the weights that come with otolith ({released})"
+            f"{' or '.join(_IN_FOLDER)}, a name of the weights that come with otolith ({released}), or owner/name of "
+            "a model on the Hugging Face hub"
         )
     try:
         with safe_open(file, framework="pt") as handle:
@@ -96,6 +102,11 @@ def _check_version(file: Path, meta: Any) -> None:
             f"{file} has checkpoint version {version}, this otolith reads version {CHECKPOINT_VERSION}: "
             "use the otolith that wrote it, or train again"
         )
+
+
+def released_names() -> list[str]:
+    """The names of the weights that come with the package."""
+    return sorted(place.stem for place in RELEASED.glob("*.safetensors"))
 
 
 def load_into(module: torch.nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:

@@ -82,11 +82,13 @@ class Saved(nn.Module):
         """Loads a model for use, in eval mode.
 
         Args:
-            name_or_path: A checkpoint file, or a folder that holds `model.safetensors` or, as a run does,
-                `best.safetensors`.
+            name_or_path: A checkpoint file; a folder that holds `model.safetensors` or, as a run does,
+                `best.safetensors`; weights that come with the package (`otolith-small`, offline); or a model of the
+                Hugging Face hub (`owner/name`, with the extra `hub`).
 
         Raises:
             CheckpointError: Not there, damaged, foreign, of another version, or of another kind.
+            MissingExtraError: It could be a model of the hub, and the extra `hub` is not installed.
         """
         return cls.from_checkpoint(read_checkpoint(Path(name_or_path)), str(name_or_path))
 
