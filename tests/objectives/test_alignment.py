@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from otolith.objectives.alignment import MemoryBank, alignment_losses, soft_targets
+from otolith.objectives.alignment import MemoryBank, alignment_losses
+from otolith.objectives.relations import LabelRelations, relate, soft_targets
 
 LABELS, GROUP = 5, torch.tensor([0, 0, 1, 1, 2])
 LABEL = torch.tensor([0, 1, 4, 0, -1, 2, 4])
@@ -17,8 +18,21 @@ SCALE = torch.tensor(6.0)
 
 def alignment_loss(*arguments: torch.Tensor) -> torch.Tensor:
     """The mean of both directions, as stage 2 trains on it."""
-    motion_to_text, text_to_motion = alignment_losses(*arguments)
+    scores, label, targets, group, scale, *rest = arguments
+    relations = apart_by_group(targets, group)
+    motion_to_text, text_to_motion = alignment_losses(scores, label, relations, scale, even(len(group)), *rest)
     return (motion_to_text + text_to_motion) / 2
+
+
+def even(labels: int) -> Tensor:
+    """A prior that favours nothing."""
+    return torch.full((labels,), 1 / labels)
+
+
+def apart_by_group(targets: Tensor, group: Tensor) -> LabelRelations:
+    """Labels that are no kinds of each other."""
+    nothing = torch.zeros(len(group), len(group), dtype=torch.bool)
+    return LabelRelations(targets, nothing, group[:, None] != group, torch.arange(len(group)))
 
 
 def cosines(n: int, seed: int) -> Tensor:
@@ -114,6 +128,42 @@ def test_windows_of_the_same_group_are_no_negatives(targets: Tensor, scores: Ten
     assert not torch.equal(loss([0, 1, 0], bank_scores[:3], [0, 1, 2]), loss([0, 1, 0], moved[:3], [0, 1, 2]))
 
 
+def test_a_partial_label_says_only_what_is_certain() -> None:
+    """Of label 0 (stairs) both 1 (up) and 2 (down) are kinds; 3 is another motion."""
+    text = torch.eye(4)
+    general = torch.tensor([0, 0, 0, 3])
+    relations = relate(text, torch.arange(4), general, hardness=1.0)
+    scores = torch.zeros(1, 4, requires_grad=True)
+
+    def pull(label: int) -> list[float]:
+        loss, _ = alignment_losses(scores, torch.tensor([label]), relations, SCALE, even(4))
+        return [round(float(-g), 3) for g in torch.autograd.grad(loss, scores)[0][0] / SCALE]
+
+    assert pull(0) == [0.5, 0.0, 0.0, -0.5], "whether up or down is left open"
+    assert pull(1) == [0.25, 0.25, -0.25, -0.25], "up is stairs as well, and neither down nor another motion"
+
+
+def test_the_text_of_a_general_label_finds_windows_of_its_kinds() -> None:
+    relations = relate(torch.eye(3), torch.arange(3), torch.tensor([1, 1, 2]), hardness=1.0)  # 0 is a kind of 1
+    scores = torch.zeros(2, 3, requires_grad=True)
+    _, loss = alignment_losses(scores, torch.tensor([0, 2]), relations, SCALE, even(3))
+    (gradient,) = torch.autograd.grad(loss, scores)
+    assert gradient[0, 1] < 0 < gradient[1, 1], "the window of the kind is drawn to the general text, the other is not"
+
+
+def test_a_frequent_label_is_not_favoured_by_the_scores() -> None:
+    """Where nothing can be seen, scores that are even say as often what training says as often."""
+    prior, relations = torch.tensor([0.7, 0.2, 0.1]), apart_by_group(torch.eye(3), torch.arange(3))
+    scores = torch.zeros(10, 3, requires_grad=True)
+    label = torch.tensor([0] * 7 + [1] * 2 + [2])
+    loss, _ = alignment_losses(scores, label, relations, SCALE, prior)
+    (gradient,) = torch.autograd.grad(loss, scores)
+    assert torch.allclose(gradient.sum(0), torch.zeros(3), atol=1e-6)
+    loss, _ = alignment_losses(scores, label, relations, SCALE, even(3))
+    (gradient,) = torch.autograd.grad(loss, scores)
+    assert gradient.sum(0)[0] < -0.1
+
+
 def test_a_right_embedding_is_better_than_a_shuffled_one(targets: Tensor, bank_scores: Tensor) -> None:
     label = torch.arange(LABELS)
     right = torch.eye(LABELS)
@@ -153,36 +203,6 @@ def test_all_unlabelled_is_zero_with_a_gradient(scores: Tensor, targets: Tensor,
     assert loss == 0
     assert scores.grad is not None
     assert (scores.grad == 0).all()
-
-
-def test_soft_targets_agree_with_a_naive_version() -> None:
-    text = torch.randn(4, 6, generator=torch.Generator().manual_seed(0)) + 2.0
-    got = soft_targets(text, temperature=0.4, hardness=0.3)
-    mean = sum(text) / 4
-    centred = [(t - mean) / (t - mean).norm() for t in text]
-    for i in range(4):
-        weights = [math.exp(float(centred[i] @ centred[j]) / 0.4) for j in range(4)]
-        for j in range(4):
-            expected = 0.3 * (i == j) + 0.7 * weights[j] / sum(weights)
-            assert float(got[i, j]) == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("labels", [1, 2, 7])
-def test_rows_of_soft_targets_sum_to_one_and_peak_at_themselves(labels: int) -> None:
-    text = torch.randn(labels, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    got = soft_targets(text)
-    assert torch.allclose(got.sum(1), torch.ones(labels))
-    assert not got.requires_grad
-    assert got.argmax(1).tolist() == list(range(labels))
-
-
-def test_hardness_one_is_plain_clip_and_bad_settings_are_refused() -> None:
-    text = torch.randn(4, 6)
-    assert torch.equal(soft_targets(text, hardness=1.0), torch.eye(4))
-    with pytest.raises(ValueError, match="temperature"):
-        soft_targets(text, temperature=0.0)
-    with pytest.raises(ValueError, match="hardness"):
-        soft_targets(text, hardness=1.5)
 
 
 @pytest.mark.parametrize("sizes", [[3, 4], [2, 2, 2, 2], [5], [4, 1], [12], [3, 12, 2], [0, 3], [7, 7, 7]])

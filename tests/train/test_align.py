@@ -183,10 +183,21 @@ def test_parent_of_another_split_is_refused(align_config: AlignConfig, parent: P
     assert not (tmp_path / "run").exists()
 
 
-def test_parent_of_stage_2_is_refused(align_config: AlignConfig, finished: Path, tmp_path: Path) -> None:
-    """Its head would be lost."""
-    config = replace(align_config, parent=str(finished / "best.safetensors"))
-    with pytest.raises(CheckpointError, match=r"is of stage 'align': start from a checkpoint of stage 1 \(otolith pre"):
+def test_a_run_of_stage_2_can_be_gone_on_with(align_config: AlignConfig, finished: Path, tmp_path: Path) -> None:
+    start = finished / "best.safetensors"
+    still = replace(align_config.train, steps=1, evaluate_every=1, learning_rate=1e-9, weight_decay=0.0)
+    config = replace(align_config, parent=str(start), train=still)
+    before, after = Otolith.from_pretrained(start), Otolith.from_pretrained(align(config, tmp_path / "run"))
+    assert after.meta["parent"]["weights_sha256"] == before.fingerprint()
+    for name, value in before.state_dict().items():
+        assert torch.allclose(after.state_dict()[name], value, atol=1e-6), name
+
+
+def test_a_parent_with_another_bank_is_refused(align_config: AlignConfig, finished: Path, tmp_path: Path) -> None:
+    """Its bank would be lost."""
+    bank = replace(align_config.bank, prototypes=align_config.bank.prototypes + 1)
+    config = replace(align_config, parent=str(finished / "best.safetensors"), bank=bank)
+    with pytest.raises(CheckpointError, match=r"is of stage 'align' with a bank of \d prototypes: start from"):
         align(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

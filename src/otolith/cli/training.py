@@ -51,7 +51,7 @@ def align(
     output: Output,
     data: Data = None,
     parent: Annotated[
-        Path | None, typer.Option("--from", help="Stage-1 checkpoint to start from; without it, from scratch.")
+        Path | None, typer.Option("--from", help="Checkpoint of pretrain to start from, or of align to go on with.")
     ] = None,
     labels: Annotated[
         str | None, typer.Option(help="Activities to learn, separated by commas; all by default.")

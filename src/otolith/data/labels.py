@@ -26,12 +26,14 @@ class Activity:
     Attributes:
         label: Canonical label, in plain lower-case words.
         group: Activities of the same kind of motion share it.
+        kind_of: The label that is true as well ("walking on a treadmill" is "walking"); empty if there is none.
         synonyms: Other names; none of them names another activity.
         description: One sentence on how the body moves.
     """
 
     label: str
     group: str
+    kind_of: str
     synonyms: tuple[str, ...]
     description: str
 
@@ -65,6 +67,12 @@ def group_of(label: str) -> str:
     return activity.group if activity else resolve(label)
 
 
+def kind_of(label: str) -> str:
+    """The more general activity that an activity is one of; empty where the vocabulary names none."""
+    activity = VOCABULARY.get(resolve(label))
+    return activity.kind_of if activity else ""
+
+
 def sentences(label: str) -> list[str]:
     """Everything that says this activity in words: label and synonyms through `TEMPLATES`, and the description."""
     activity = VOCABULARY.get(resolve(label))
@@ -83,6 +91,7 @@ def _load() -> dict[str, Activity]:
             row["label"]: Activity(
                 row["label"],
                 row["group"],
+                row["kind_of"],
                 tuple(row["synonyms"].split(";")) if row["synonyms"] else (),
                 row["description"],
             )

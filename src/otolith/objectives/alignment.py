@@ -6,49 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-@torch.no_grad()
-def soft_targets(text: Tensor, temperature: float = 0.2, hardness: float = 0.5) -> Tensor:
-    """What a window of each label should say of all labels: mostly its own, a little of its neighbours in meaning.
-
-    Softmax of the cosines between label texts, mixed with the identity (Gao 2023, SoftCLIP, arXiv:2303.17561; Andonian
-    2022, arXiv:2204.04588). The texts are centred first: raw sentence vectors share a large part.
-
-    Args:
-        text: [L, E], one vector a label. It is taken as given: no gradient, or all texts would drift together.
-        temperature: Divides the cosines; smaller is nearer to the identity.
-        hardness: Weight of the identity, from 0 to 1; 1 is plain CLIP.
-
-    Returns:
-        [L, L]; rows sum to 1.
-    """
-    if temperature <= 0 or not 0 <= hardness <= 1:
-        raise ValueError(f"temperature must be positive and hardness in [0, 1], not {temperature} and {hardness}")
-    centred = F.normalize(text.float() - text.float().mean(0), dim=-1)
-    soft = (centred @ centred.t() / temperature).softmax(dim=-1)
-    return hardness * torch.eye(len(text), device=text.device) + (1 - hardness) * soft
+from otolith.objectives.relations import LabelRelations
 
 
 def alignment_losses(
     scores: Tensor,
     label: Tensor,
-    targets: Tensor,
-    group: Tensor,
+    relations: LabelRelations,
     scale: Tensor,
+    prior: Tensor,
     bank_scores: Tensor | None = None,
     bank_label: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Soft-target contrastive losses between windows and labels, one a direction.
 
-    Motion to text: cross-entropy over all labels against the soft targets (Radford 2021, CLIP, arXiv:2103.00020, with
-    soft targets as in Gao 2023, SoftCLIP). Text to motion: see `_text_to_motion`.
+    Motion to text: cross-entropy against the soft targets (Radford 2021, CLIP, arXiv:2103.00020; Gao 2023, SoftCLIP),
+    over all labels but those that a window's own leaves open. Text to motion: see `_text_to_motion`.
 
     Args:
         scores: [B, L], class scores (cosines) of the batch's windows.
         label: [B] long, index into L; -1 is unlabelled and ignored.
-        targets: [L, L], from `soft_targets`.
-        group: [L] long, the group of each label.
+        relations: Of the L labels.
         scale: Scalar, the inverse temperature.
+        prior: [L], how often training says each label. Its logarithm is added to the logits of motion to text, so that
+            the scores themselves favour no label for being frequent (Menon 2021, Long-tail learning via logit
+            adjustment, arXiv:2007.07314).
         bank_scores: [M, L], class scores of the memory bank's windows; None without a bank.
         bank_label: [M] long, their labels; -1 marks an empty slot.
 
@@ -63,30 +45,35 @@ def alignment_losses(
     if bank_scores is not None and bank_label is not None:
         pool = torch.cat([logits, scale * bank_scores.float()])
         pool_label = torch.cat([label, bank_label])
-    return F.cross_entropy(logits, targets[label]), _text_to_motion(logits, label, pool, pool_label, group)
+    undecided = relations.undecided[label]
+    certain = (logits + prior.log()).masked_fill(undecided, torch.finfo(logits.dtype).min)
+    said = (relations.targets[label] * certain.log_softmax(dim=1)).masked_fill(undecided, 0)  # without it 0 * inf
+    words = [label, relations.general[label]]  # the text for lying must find those who lie on the back
+    to_motion = [_text_to_motion(logits, word, pool, pool_label, relations.apart) for word in words]
+    return -said.sum(1).mean(), (to_motion[0] + to_motion[1]) / 2
 
 
-def _text_to_motion(logits: Tensor, label: Tensor, pool: Tensor, pool_label: Tensor, group: Tensor) -> Tensor:
+def _text_to_motion(logits: Tensor, word: Tensor, pool: Tensor, pool_label: Tensor, apart: Tensor) -> Tensor:
     """Each label must find each of its windows among the windows of other groups, the memory bank's included.
 
-    Windows of the same label or group are no negatives: "walking" is not to push "walking upstairs" away, nor one
-    window of walking another. The bank (He 2020, MoCo, arXiv:1911.05722) gives negatives only: as positives,
+    Windows of the same label, group or kind are no negatives: "using stairs" is not to push "walking upstairs" away,
+    nor one window of walking another. The bank (He 2020, MoCo, arXiv:1911.05722) gives negatives only: as positives,
     its stale windows would outnumber the batch's and thin out the gradient of the encoder. Every label of the batch
     has equal weight.
 
     Args:
         logits: [B, L], of the batch.
-        label: [B].
+        word: [B], the label by which each window of the batch is to be found.
         pool: [N, L], of the batch and the bank.
         pool_label: [N], -1 where a slot is empty.
-        group: [L].
+        apart: [L, L].
     """
-    negative = (group[label][:, None] != group[pool_label.clamp(min=0)]) & (pool_label >= 0)  # [B, N]
+    negative = apart[word][:, pool_label.clamp(min=0)] & (pool_label >= 0)  # [B, N]
     lowest = torch.finfo(pool.dtype).min  # finite: a row without negatives gives 0, not NaN, and so does its gradient
-    against = pool.t()[label].masked_fill(~negative, lowest).logsumexp(dim=1)
-    own = logits.gather(1, label[:, None])[:, 0]
+    against = pool.t()[word].masked_fill(~negative, lowest).logsumexp(dim=1)
+    own = logits.gather(1, word[:, None])[:, 0]
     loss = F.softplus(against - own)  # -log(exp(own) / (exp(own) + sum of exp(negatives)))
-    weight = 1 / (label[:, None] == label).sum(1)
+    weight = 1 / (word[:, None] == word).sum(1)
     return torch.sum(loss * weight) / weight.sum()
 
 
