@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from otolith.data.loader import LoaderConfig, Windows, collate, cut
+from otolith.data.loader import LoaderConfig, Windows, collate, cut, references
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset
 from otolith.data.windows import index_windows
@@ -68,8 +68,9 @@ def test_padding_changes_nothing(recogniser: Recogniser, recording: Recording) -
     """Beside a longer window with more channels, a window gives what it gives alone."""
     model, channels = recogniser.model, recording.channels
     text = model.texts.table([c.description for c in channels])
-    long = cut(recording.signal[None, :300], channels, 50.0, 1.0)
-    short = cut(recording.signal[None, :200, :3], channels[:3], 50.0, 1.0)
+    signal = recording.signal[None] / references(channels)
+    long = cut(signal[:, :300], channels, 50.0, 1.0)
+    short = cut(signal[:, :200, :3], channels[:3], 50.0, 1.0)
     with torch.no_grad():
         beside = model.features(collate([long, short], text))[1].numpy()
     alone = recogniser.embed_windows(recording.signal[None, :200, :3], channels[:3], 50.0)[1][0]

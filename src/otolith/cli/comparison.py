@@ -95,8 +95,11 @@ def as_seen_by(model: TextModel, index: WindowIndex) -> Windows:
     """Windows cut as the model was trained to see them."""
     recogniser = Recogniser(model)
     view: ChannelView = recogniser.view
-    config = LoaderConfig(recogniser.window_seconds, patch_seconds=(recogniser.patch_seconds,), view=view)
-    return Windows([index], model.texts.table(describe_channels([index], view)), config)
+    upright = recogniser.upright
+    config = LoaderConfig(
+        recogniser.window_seconds, patch_seconds=(recogniser.patch_seconds,), view=view, upright=upright
+    )
+    return Windows([index], model.texts.table(describe_channels([index], view, upright=upright)), config)
 
 
 def same_columns(index: WindowIndex, view: ChannelView) -> dict[int, list[int]]:

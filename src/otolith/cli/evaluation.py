@@ -32,9 +32,9 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Argument(
-            help="supervised, supervised-1pct, supervised-10pct, group-kfold, group-10fold, loso or cross-placement train "
-            f"models by name on each fold; {LEFT_OUT} marks the rows of a checkpoint that learnt from other datasets. Without "
-            "it a checkpoint is asked in words."
+            help="supervised, supervised-1pct, supervised-10pct, group-kfold, group-10fold, loso or cross-placement "
+            f"train models by name on each fold; {LEFT_OUT} marks the rows of a checkpoint that learnt from other "
+            "datasets. Without it a checkpoint is asked in words."
         ),
     ] = None,
     labels: Annotated[

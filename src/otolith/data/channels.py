@@ -119,7 +119,7 @@ class Channel:
     Attributes:
         name: Unique within the recording, for example `waist_acc_x`.
         sensor: A key of `SENSORS`.
-        axis: `x`, `y`, `z`, or empty for a scalar.
+        axis: `x`, `y`, `z`, or empty for a scalar; `vertical` and `horizontal` are made (`otolith.data.upright`).
         placement: Where on the body, in plain words: `waist`, `left wrist`, `trouser pocket`.
         device: What carries the sensor, in plain words: `smartphone`; may be empty.
         gravity: Whether gravity is in the signal; acceleration only, None elsewhere.
@@ -141,7 +141,7 @@ class Channel:
             raise DataError("a channel has no name: give each channel a name")
         if self.sensor not in SENSORS:
             raise DataError(f"channel '{self.name}': unknown sensor '{self.sensor}', use one of {', '.join(SENSORS)}")
-        if self.axis not in ("", "x", "y", "z"):
+        if self.axis not in ("", "x", "y", "z", "vertical", "horizontal"):
             raise DataError(f"channel '{self.name}': unknown axis '{self.axis}', use x, y, z or nothing")
         if self.frame not in ("sensor", "world"):
             raise DataError(f"channel '{self.name}': unknown frame '{self.frame}', use sensor or world")

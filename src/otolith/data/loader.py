@@ -18,6 +18,7 @@ from otolith.data.channels import Channel, triads
 from otolith.data.masking import check_masking, structured_mask
 from otolith.data.patches import to_patches
 from otolith.data.sampling import SamplingConfig, epoch_batches
+from otolith.data.upright import add_upright, with_upright
 from otolith.data.views import ChannelView
 from otolith.data.windows import UNLABELLED, WindowIndex
 from otolith.types import MAX_CHANNELS, PATCH_SAMPLES, Batch, ConfigError, DataError
@@ -56,10 +57,16 @@ class LoaderConfig:
     one_placement: bool = False
     """Whether a training window of several sensors shows one of them, drawn anew for each batch, so that a model learns
     from every place alone; at evaluation all are shown."""
+    upright: bool = False
+    """Whether the parts of each triad along gravity and across it are channels too, made of the (augmented) window."""
+    upright_alone: float = 0.0
+    """Share of training batches that show these without the sensors' axes, so that a model learns to go by them."""
     workers: int = 0
     """Loader processes; 0 loads in the training process, which is fastest for small windows."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.upright_alone <= 1:
+            raise ConfigError(f"loader.upright_alone must be from 0 to 1, not {self.upright_alone:g}")
         if self.workers < 0:
             raise ConfigError(f"loader.workers must be 0 or more, not {self.workers}")
         if not self.patch_seconds or min(self.patch_seconds) <= 0:
@@ -80,9 +87,30 @@ class Cut:
     seconds: float
 
 
-def cut(windows: NDArray[np.float32], channels: tuple[Channel, ...], rate: float, seconds: float) -> Cut:
-    """SI windows [B, T, C] at `rate` to patches in reference units."""
-    return Cut(to_patches(windows / references(channels), rate, seconds), channels, seconds)
+def cut(
+    windows: NDArray[np.float32],
+    channels: tuple[Channel, ...],
+    rate: float,
+    seconds: float,
+    *,
+    upright: bool = False,
+    alone: bool = False,
+) -> Cut:
+    """Windows [B, T, C] in reference units at `rate` to patches.
+
+    Args:
+        windows: Without NaN.
+        channels: One for each column.
+        rate: Samples per second.
+        seconds: Duration of a patch.
+        upright: With the channels along gravity and across it.
+        alone: These without the others, if there are any.
+    """
+    if upright:
+        own, windows, channels = len(channels), add_upright(windows, channels), with_upright(channels)
+        if alone and len(channels) > own:
+            windows, channels = windows[..., own:], channels[own:]
+    return Cut(to_patches(windows, rate, seconds), channels, seconds)
 
 
 def references(channels: Sequence[Channel]) -> NDArray[np.float32]:
@@ -233,6 +261,7 @@ class Windows(TorchDataset[Batch]):
         plain: list[Cut] = []
         augmented: list[Cut] = []
         order = []
+        alone = self.training and self.config.upright and rng.random() < self.config.upright_alone
         for at, d, layout, rate in self._homogeneous(rows):
             index = self.indexes[d]
             local = rows[at] - self.first[d]
@@ -248,7 +277,7 @@ class Windows(TorchDataset[Batch]):
                 views = tuple(channel_shuffle(view, shuffled) for view in views)
                 channels = tuple(channels[c] for c in shuffled)
             for cuts, view in zip((plain, augmented), views, strict=False):
-                cuts.append(Cut(to_patches(view, rate, seconds), channels, seconds))
+                cuts.append(cut(view, channels, rate, seconds, upright=self.config.upright, alone=alone))
         return plain, augmented, np.concatenate(order)
 
     def _views(
@@ -277,7 +306,10 @@ class Windows(TorchDataset[Batch]):
 
     def bucket(self) -> NDArray[np.int64]:
         """[N] number of channels that each window shows."""
-        widest = {key: max(len(shown.columns) for shown in choices) for key, choices in self.shown.items()}
+        shown = {key: [c.channels for c in choices] for key, choices in self.shown.items()}
+        if self.config.upright:
+            shown = {key: [with_upright(channels) for channels in choices] for key, choices in shown.items()}
+        widest = {key: max(map(len, choices)) for key, choices in shown.items()}
         return np.concatenate(
             [np.array([widest[d, int(k)] for k in layout], dtype=np.int64) for d, layout in enumerate(self.layout)]
         )
@@ -364,10 +396,12 @@ class Plan:
         )
 
 
-def describe_channels(indexes: Sequence[WindowIndex], view: ChannelView) -> list[str]:
-    """Descriptions of all channels that the view keeps, each once, sorted."""
-    layouts = [channels for index in indexes for channels in index.dataset.layouts]
-    return sorted({channel.description for channels in layouts for channel in channels if view.keeps(channel)})
+def describe_channels(indexes: Sequence[WindowIndex], view: ChannelView, *, upright: bool = False) -> list[str]:
+    """Descriptions of all channels that the view keeps, and of those made of them, each once, sorted."""
+    layouts = [tuple(filter(view.keeps, channels)) for index in indexes for channels in index.dataset.layouts]
+    if upright:
+        layouts = [with_upright(channels) for channels in layouts]
+    return sorted({channel.description for channels in layouts for channel in channels})
 
 
 __all__ = ["UNLABELLED", "Cut", "LoaderConfig", "MaskConfig", "Plan", "Request", "Windows", "collate", "cut"]

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from otolith.data.augmenter import AugmentConfig, Augmenter
 from otolith.data.channels import Channel, triads
-from otolith.data.loader import Cut, Request, TextTable, collate
-from otolith.data.patches import to_patches
+from otolith.data.loader import Request, TextTable, collate, cut
 from otolith.data.patching import PatchingConfig, patch
 from otolith.data.prepared import PrepareConfig, Prepared, interpolate, kind, prepare
 from otolith.data.store import Dataset
@@ -84,6 +83,7 @@ class Segments:
         skeletons: Whether the skeleton of the same seconds is wanted.
         text: Sentence vectors of the channels, where the batch of a text-aligned teacher is wanted beside each segment.
         patch_seconds: Of that teacher.
+        upright: Whether that teacher sees channels along gravity and across it.
         change: Applied to the sensors' segments [B, W, C] in reference units before they are cut, with the random
             generator of the request: what a test of robustness does to them.
 
@@ -101,10 +101,11 @@ class Segments:
         skeletons: bool = False,
         text: TextTable | None = None,
         patch_seconds: float = 1.0,
+        upright: bool = False,
         change: Callable[[Floats, np.random.Generator], Floats] | None = None,
     ) -> None:
         self.indexes, self.config, self.augment = list(indexes), config, augment
-        self.text, self.patch_seconds, self.change = text, patch_seconds, change
+        self.text, self.patch_seconds, self.upright, self.change = text, patch_seconds, upright, change
         self.parts = [prepare(index, config.prepare, skeletons=skeletons) for index in self.indexes]
         sizes = [len(index) for index in self.indexes]
         self.dataset = np.repeat(np.arange(len(sizes)), sizes)
@@ -235,8 +236,7 @@ class Segments:
         cuts, order = [], []
         for layout in np.unique(self.layout[rows]):
             at = np.flatnonzero(self.layout[rows] == layout)
-            patches = to_patches(signal[at], self.rate, self.patch_seconds)
-            cuts.append(Cut(patches, self.worn[layout], self.patch_seconds))
+            cuts.append(cut(signal[at], self.worn[layout], self.rate, self.patch_seconds, upright=self.upright))
             order.append(at)
         return collate(cuts, self.text, np.concatenate(order))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from otolith.data.channels import Channel
 from otolith.data.loader import references
 from otolith.data.patches import patch_count, resample_matrix
 from otolith.data.patching import PatchingConfig, fixed_bounds, take_patches
+from otolith.data.upright import LEAST, Triad, bodies, with_upright
 from otolith.models.model import Otolith
 from otolith.models.pupil import Student, TextStudent
 from otolith.models.student import InertialTransformer
@@ -74,15 +76,19 @@ class Graph(nn.Module):
         cut: Where they are.
         channels: Columns of the signal.
         inside: Whether the signal comes in SI units, and not in reference units.
+        upright: Whether the network sees channels along gravity and across it as well.
     """
 
     index: Tensor
     matrix: Tensor
     reference: Tensor
 
-    def __init__(self, network: nn.Module, cut: Cut, channels: tuple[Channel, ...], *, inside: bool) -> None:
+    def __init__(
+        self, network: nn.Module, cut: Cut, channels: tuple[Channel, ...], *, inside: bool, upright: bool = False
+    ) -> None:
         super().__init__()
         self.network, self.inside = network, inside
+        self.bodies = list(bodies(channels)) if upright else []
         length = cut.matrix.shape[1]
         self.register_buffer("index", torch.from_numpy(cut.starts[:, None] + np.arange(length)))
         self.register_buffer("matrix", torch.from_numpy(cut.matrix.copy()))
@@ -93,11 +99,25 @@ class Graph(nn.Module):
         """Signals [B, W, C], and of whole trials their durations [B], to logits [B, L] or unit vectors [B, E]."""
         if self.inside:
             signal = signal / self.reference
-        patches = signal[:, self.index]
+        patches = _with_upright(signal, self.bodies)[:, self.index]
         if self.resampled:
             patches = self.matrix @ patches
         out: Tensor = self.network(patches, seconds)
         return out
+
+
+def _with_upright(signal: Tensor, found: Sequence[tuple[Triad, list[Triad]]]) -> Tensor:
+    """As `otolith.data.upright.add_upright`, for a graph."""
+    parts = [signal]
+    for acc, sensors in found:
+        mean = signal[..., acc].mean(dim=1, keepdim=True)
+        up = mean / (mean * mean).sum(-1, keepdim=True).sqrt().clamp(min=LEAST)
+        for triad in sensors:
+            values = signal[..., triad]
+            along = (values * up).sum(-1, keepdim=True)
+            across = values - along * up
+            parts += [along, (across * across).sum(-1, keepdim=True).sqrt()]
+    return torch.cat(parts, dim=-1)
 
 
 class StudentNetwork(nn.Module):
@@ -202,13 +222,15 @@ def word_graph(
     """
     cut = Cut.of_windows(samples, rate, patch_seconds)
     network: nn.Module
+    upright = isinstance(model, Otolith) and model.upright
     if isinstance(model, Otolith):
-        words = model.texts.sentences([channel.description for channel in channels])
+        seen = with_upright(channels) if upright else channels
+        words = model.texts.sentences([channel.description for channel in seen])
         network = EncoderNetwork(model, words, patch_seconds)
     else:
         centre = ((np.arange(len(cut.starts)) + 0.5) / len(cut.starts)).astype(np.float32)
         network = StudentNetwork(model.net, model.text, centre, np.full_like(centre, patch_seconds), unit=True)
-    return _checked(Graph(network, cut, channels, inside=inside), samples, trials=False)
+    return _checked(Graph(network, cut, channels, inside=inside, upright=upright), samples, trials=False)
 
 
 def example(samples: int, channels: int, *, trials: bool, batch: int = 1) -> tuple[Tensor, ...]:

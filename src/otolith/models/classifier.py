@@ -96,6 +96,7 @@ class EncoderClassifier(Reader):
         pool: Tokens to the feature [B, D] of a window.
         head: Features to logits.
         patch_seconds: Duration of a patch.
+        upright: Whether it sees channels along gravity and across it.
     """
 
     kind: ClassVar[str] = "encoder_classifier"
@@ -105,6 +106,7 @@ class EncoderClassifier(Reader):
         config: EncoderConfig,
         labels: int,
         patch_seconds: float = 0.5,
+        upright: bool = False,
         *,
         texts: TextCache | None = None,
         meta: Mapping[str, Any] | None = None,
@@ -113,7 +115,7 @@ class EncoderClassifier(Reader):
         self.encoder = Encoder(config)
         self.pool = WindowHead(config.dim, config.heads, config.dim)
         self.head: nn.Linear | None = nn.Linear(config.dim, labels)
-        self.patch_seconds = patch_seconds
+        self.patch_seconds, self.upright = patch_seconds, upright
         self.encoder.mask_token.requires_grad_(False)  # nothing is hidden from it
 
     @property
@@ -134,12 +136,12 @@ class EncoderClassifier(Reader):
     def sizes(self) -> dict[str, Any]:
         """Of the encoder, its patches and its head."""
         assert self.head is not None
-        about = {**asdict(self.encoder.config), "patch_seconds": self.patch_seconds}
+        about = {**asdict(self.encoder.config), "patch_seconds": self.patch_seconds, "upright": self.upright}
         return {self.kind: about, "labels": self.head.out_features}
 
     @classmethod
     def of_sizes(cls, sizes: Mapping[str, Any]) -> Self:
         """A model at random initialisation."""
         about = dict(sizes[cls.kind])
-        seconds = float(about.pop("patch_seconds"))
-        return cls(EncoderConfig(**about), int(sizes["labels"]), seconds)
+        seconds, upright = float(about.pop("patch_seconds")), bool(about.pop("upright", False))
+        return cls(EncoderConfig(**about), int(sizes["labels"]), seconds, upright)

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from otolith.data.channels import Channel
-from otolith.data.loader import collate, cut
+from otolith.data.loader import collate, cut, references
 from otolith.data.patches import patch_count
 from otolith.data.recording import Recording
 from otolith.data.signal import resample
+from otolith.data.upright import with_upright
 from otolith.data.views import ChannelView
 from otolith.data.windows import window_starts
 from otolith.models.saved import TextModel
@@ -74,6 +75,7 @@ class Recogniser:
             self.window_seconds = float(loader["window_seconds"])
             self.step_seconds = float(loader["step_seconds"])
             self.patch_seconds = float(loader["patch_seconds"][0])
+            self.upright = bool(loader.get("upright", False))
             choice = loader["view"]
             self.view = ChannelView(tuple(choice["sensors"]), tuple(choice["placements"]), choice["gravity"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -160,9 +162,11 @@ class Recogniser:
             yield self._batch(ready.signal[rows[:, None] + span], ready.rate, ready.channels)
 
     def _batch(self, windows: NDArray[np.float32], rate: float, channels: tuple[Channel, ...]) -> Batch:
-        said = sorted({channel.description for channel in channels})
+        seen = with_upright(channels) if self.upright else channels
+        said = sorted({channel.description for channel in seen})
         text = self.model.texts.table(said) if self.model.reads_channels else dict.fromkeys(said, _NO_WORDS)
-        return collate([cut(windows, channels, rate, self.patch_seconds)], text)
+        pieces = cut(windows / references(channels), channels, rate, self.patch_seconds, upright=self.upright)
+        return collate([pieces], text)
 
     @torch.no_grad()
     def _run(self, batches: Iterable[Batch]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -212,7 +212,8 @@ def distil(config: DistilConfig, folder: Path, *, resume: bool = False) -> Path:
         check_chain(parent["history"], sources)
     loader = None if by_words is None else _loader(config.segments)
     if by_words is not None and loader is not None:
-        sources = replace(sources, text=by_words.texts.table(describe_channels(sources.train, loader.view)))
+        said = describe_channels(sources.train, loader.view, upright=by_words.upright)
+        sources = replace(sources, text=by_words.texts.table(said))
     segments = _segments(config, sources, by_class, by_words)
     model = _student(config, segments, sources.labels, by_class, by_words)
     normalise(model, segments)
@@ -278,6 +279,7 @@ def _segments(
         skeletons=any(teacher.sees_skeletons for teacher in by_class),
         text=sources.text if by_words else None,
         patch_seconds=float(by_words.meta["loader"]["patch_seconds"][0]) if by_words else 1.0,
+        upright=by_words is not None and by_words.upright,
     )
 
 

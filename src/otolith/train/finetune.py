@@ -46,6 +46,8 @@ class FineTuneConfig(SegmentRun):
     """Learn the head, and what reads the encoder's output, alone."""
     patch_seconds: float = 0.5
     """Duration of the encoder's patches."""
+    upright: bool = False
+    """Whether the encoder sees channels along gravity and across it; beginning with a checkpoint, what that one saw."""
     objective: LabelObjective = field(default_factory=LabelObjective)
 
     def __post_init__(self) -> None:
@@ -124,8 +126,9 @@ def _prepare(config: FineTuneConfig, sources: Sources, parent: Saved | None) -> 
     training: dict[str, Any] = {"labels": sources.labels, "augment": config.augment}
     model: Classifier
     if config.network in ENCODERS:
-        texts = parent.texts if isinstance(parent, Otolith | EncoderClassifier) else None
-        model = EncoderClassifier(ENCODERS[config.network], count, config.patch_seconds, texts=texts)
+        begun = parent if isinstance(parent, Otolith | EncoderClassifier) else None
+        upright, texts = (begun.upright, begun.texts) if begun else (config.upright, None)
+        model = EncoderClassifier(ENCODERS[config.network], count, config.patch_seconds, upright, texts=texts)
         segments = as_seen_by(model, labelled, config.segments, **training)
     else:
         segments = Segments(labelled, config.segments, **training)

@@ -91,7 +91,7 @@ def open_sources(config: SourceConfig, loader: LoaderConfig, texts: TextCache) -
     sources = split_sources(
         config, lambda d: index_windows(d, loader.window_seconds, loader.step_seconds, view=loader.view)
     )
-    return replace(sources, text=texts.table(describe_channels(sources.train, loader.view)))
+    return replace(sources, text=texts.table(describe_channels(sources.train, loader.view, upright=loader.upright)))
 
 
 def split_sources(config: SourceConfig, index: Callable[[Dataset], WindowIndex]) -> Sources:

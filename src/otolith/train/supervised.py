@@ -176,8 +176,9 @@ def as_seen_by(model: Any, indexes: Sequence[WindowIndex], config: SegmentConfig
         **more: Further arguments of `Segments`.
     """
     if isinstance(model, EncoderClassifier):
-        words = model.texts.table(describe_channels(indexes, config.prepare.view))
-        return Segments(indexes, config, text=words, patch_seconds=model.patch_seconds, **more)
+        words = model.texts.table(describe_channels(indexes, config.prepare.view, upright=model.upright))
+        seen: dict[str, Any] = {"patch_seconds": model.patch_seconds, "upright": model.upright}
+        return Segments(indexes, config, text=words, **seen, **more)
     return Segments(indexes, config, skeletons=bool(getattr(model, "sees_skeletons", False)), **more)
 
 
