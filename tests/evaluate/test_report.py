@@ -163,6 +163,15 @@ def test_curves_break_where_values_are_missing() -> None:
     assert len([a for a in found.all("circle") if "data-tip" in a]) == 4
 
 
+def test_bands_give_way_to_strokes_where_they_would_hide_one_another() -> None:
+    series = [Series(str(i), [1, 4], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7]) for i in range(5)]
+    few = render(Report("t", "s", [Section("h", "", [Curves(series[:4], "k", "F1", y_range=(0, 1))])]))
+    many = render(Report("t", "s", [Section("h", "", [Curves(series, "k", "F1", y_range=(0, 1))])]))
+    assert (few.count('opacity=".15"'), few.count("stroke-opacity")) == (4, 0)
+    assert (many.count('opacity=".15"'), many.count("stroke-opacity")) == (0, 5)
+    assert many.count("V") >= 10
+
+
 def test_few_shots_lie_on_a_logarithmic_axis() -> None:
     found = page(Curves([Series("ours", [1, 4, 16], [0.5, 0.6, 0.7])], "k", "F1", log_x=True, y_range=(0, 1)))
     x = [float(a["cx"] or "nan") for a in found.all("circle")]

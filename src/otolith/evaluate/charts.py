@@ -15,6 +15,7 @@ from otolith.evaluate.signals import Span, Thinned, line_name, nice_ticks, panel
 from otolith.palette import PALETTE, colours, ink
 
 WIDTH = 860
+_MOST_BANDS = 4
 _LEFT, _RIGHT = 84, WIDTH - 8  # of a timeline, in px
 _LETTER = 6.2  # usual width of an 11 px letter, in px
 
@@ -83,19 +84,24 @@ def curves(
     for s, sx, sy in zip(series, xs, ys, strict=True):
         px, py = [x(v) for v in sx], [y(v) if math.isfinite(v) else math.nan for v in sy]
         marks = [(a, b, f"{s.name}: {w:.4g} at {x_label} {v:g}") for a, b, v, w in zip(px, py, sx, sy, strict=True)]
-        lines.append({"name": s.name, "colour": shades[s.name], "path": path(px, py), "band": _band(s, px, y),
+        lines.append({"name": s.name, "colour": shades[s.name], "path": path(px, py),
+                      **_spread(s, px, y, crowded=len(series) > _MOST_BANDS),
                       "marks": marks if len(marks) <= 80 else [], "dots": len(marks) <= 16})  # fmt: skip
     x_ticks = [(x(v), f"{v:g}") for v in sorted(set(every.tolist()))] if log_x else x.ticks(7)
     return {"width": WIDTH, "height": 300, "x": x, "y": y, "x_ticks": x_ticks, "y_ticks": y.ticks(7),
             "x_label": x_label, "y_label": y_label, "lines": lines, "legend": shades}  # fmt: skip
 
 
-def _band(series: Series, px: Sequence[float], y: Scale) -> str:
+def _spread(series: Series, px: Sequence[float], y: Scale, crowded: bool) -> dict[str, str]:
+    """A band from low to high, or a stroke at each point where bands would hide one another."""
     if series.low is None or series.high is None:
-        return ""
+        return {"band": "", "whiskers": ""}
     low = [y(v) for v in np.atleast_1d(np.asarray(series.low, dtype=float))]
     high = [y(v) for v in np.atleast_1d(np.asarray(series.high, dtype=float))]
-    return path([*px, *reversed(px)], [*low, *reversed(high)]) + "Z"
+    if crowded:
+        strokes = [f"M{x:g} {a:g}V{b:g}" for x, a, b in zip(px, low, high, strict=True)]
+        return {"band": "", "whiskers": "".join(strokes)}
+    return {"band": path([*px, *reversed(px)], [*low, *reversed(high)]) + "Z", "whiskers": ""}
 
 
 def scatter(

@@ -133,4 +133,5 @@ for (const box of document.querySelectorAll(".timeline")) {
   });
   svg.addEventListener("pointercancel", () => { pressed = null; chosen.setAttribute("visibility", "hidden"); });
   svg.addEventListener("dblclick", tools.whole);
+  drawNames();  // as measured, where the page had to guess how wide they are
 }
