@@ -20,6 +20,7 @@ from otolith.data.channels import SENSORS, Channel
 from otolith.data.labels import VOCABULARY, resolve, sentences
 from otolith.data.registry import CARDS
 from otolith.data.store import Dataset
+from otolith.data.upright import AXES
 from otolith.data.views import ChannelView
 from otolith.models.io import write_checkpoint
 from otolith.models.saved import Reader, Saved, TextModel
@@ -101,14 +102,15 @@ def channel_texts(model: Reader) -> list[str]:
     sensors = tuple(SENSORS[sensor].words for sensor in view.sensors)
     found = {text for text in model.texts.known if text.startswith(sensors) and " at the " in text}
     if not isinstance(model, TextModel) or model.reads_channels:
-        found |= {channel.description for channel in _common(view) if view.keeps(channel)}
+        axes = (*"xyz", *(AXES if getattr(model, "upright", False) else ()))
+        found |= {channel.description for channel in _common(view, axes) if view.keeps(channel)}
     return sorted(found)
 
 
-def _common(view: ChannelView) -> Iterable[Channel]:
+def _common(view: ChannelView, axes: Sequence[str]) -> Iterable[Channel]:
     worn = dict.fromkeys((c.placement, c.device) for card in CARDS.values() for c in card.channels)
     worn |= dict.fromkeys(product(PLACEMENTS, DEVICES))
-    for (placement, device), sensor, axis in product(worn, view.sensors, "xyz"):
+    for (placement, device), sensor, axis in product(worn, view.sensors, axes):
         yield Channel("any", sensor, axis, placement, device, (view.gravity is not False) if sensor == "acc" else None)
 
 
