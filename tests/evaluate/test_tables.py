@@ -26,6 +26,7 @@ LATEX = r"""% needs \usepackage{booktabs,graphicx}
 \centering
 \caption{Protocol loso: mean $\pm$ standard deviation over seeds, or over folds where there is one seed. The best of a dataset is bold.}
 \label{tab:scores-loso}
+\medskip
 \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%
 \begin{tabular}{llrrrrr}
 \toprule

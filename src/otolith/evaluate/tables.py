@@ -85,6 +85,7 @@ class PaperTable:
             *([size] if size else []),
             rf"\caption{{{_tex(self.caption + again)}}}",
             rf"\label{{tab:{file_name(self.name)}{label}}}",
+            r"\medskip",  # the class of an article leaves no room below a caption
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{''.join('r' if n else 'l' for n in self.numeric())}}}",
             r"\toprule",
