@@ -125,7 +125,7 @@ def test_foreign_files(write, tmp_path: Path) -> None:
 def test_litert_is_an_extra(about, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "m.tflite").write_bytes(b"")
     (tmp_path / "m.json").write_text(json.dumps(about()))
-    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(MissingExtraError, match=r"otolith-edge\[litert\]"):
         Model.load(tmp_path / "m.tflite")
 
