@@ -202,6 +202,9 @@ def test_curves_of_runs_are_read_and_a_last_unfinished_line_is_left_out(tmp_path
     figure, data = saved["training-loss-runs"]
     assert len(figure.axes[0].lines) == 2 and len(data["step"]) == 200
     assert len(saved["training-macro_f1-runs"][0].axes[0].lines) == 2
+    nobody = '{"step": 1, "kind": "train", "loss": 1}\n{"step": 1, "kind": "val", "macro_f1": 0.0}\n'
+    (tmp_path / "two" / "metrics.jsonl").write_text(nobody)
+    assert list(read_runs(tmp_path)["two"]) == ["train/loss"], "nobody was held out"
     (tmp_path / "one" / "metrics.jsonl").write_text('{"step": 1}\n{}\n')
     with pytest.raises(DataError, match="line 1 is damaged"):
         read_runs(tmp_path)

@@ -31,7 +31,7 @@ def read_runs(folder: Path) -> dict[str, dict[str, Curve]]:
     files = sorted(folder.rglob("metrics.jsonl")) if folder.is_dir() else []
     if not files:
         raise DataError(f"{folder} holds no training run: give a folder with a metrics.jsonl in it or below it")
-    return {_name(file, folder): curves(_history(file)) for file in files}
+    return {_name(file, folder): _told(curves(_history(file))) for file in files}
 
 
 def charts_of(runs: Runs) -> dict[str, dict[str, Mapping[str, Curve]]]:
@@ -82,6 +82,11 @@ def smoothed(kind: str, curve: Curve) -> Curve:
         return curve
     every = max(1, len(steps) // 400)
     return steps[::every], smooth(values)[::every].tolist()
+
+
+def _told(found: dict[str, Curve]) -> dict[str, Curve]:
+    """The curves without that of people held out where there were none: such a run writes zeros."""
+    return {name: curve for name, curve in found.items() if name != "val/macro_f1" or any(curve[1])}
 
 
 def _name(file: Path, folder: Path) -> str:
