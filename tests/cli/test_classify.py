@@ -367,7 +367,7 @@ def test_missing_samples_are_left_out_of_the_timeline(
             "12.5% of the samples are missing",
             "nothing is recognised from 20.0 s to 27.0 s: samples are missing there",
         ]
-        segments = classify(write_csv(content, tmp_path / name), *TIMED, notes=notes)
+        segments = classify(write_csv(content, tmp_path / name), *TIMED, "--step", 1, notes=notes)
         assert all(row["end_s"] <= 20 or row["start_s"] >= 26 for row in segments)
         assert any(row["end_s"] > 19 for row in segments) and segments[-1]["end_s"] == pytest.approx(48)
     holes = table.copy()
@@ -375,6 +375,12 @@ def test_missing_samples_are_left_out_of_the_timeline(
     holes.loc[1::100, "acc_x":] = np.nan
     bare = write_csv(holes.drop(columns="time"), tmp_path / "holes.csv")
     assert "missing sample" in refuse(bare, *WATCH, "--rate", 50)
+
+
+def test_without_model_and_training(otolith: Command, csv: Path) -> None:
+    """The weights of the package are the default, by words as well."""
+    found = otolith("classify", csv, *TIMED, "--labels", "walking, lying", "--json")
+    assert found.code == 0 and {row["activity"] for row in json.loads(found.out)} <= {"walking", "lying"}
 
 
 def remade(checkpoint: Path, path: Path, change: Callable[[dict[str, Any]], object]) -> Path:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import Outcome, listing
 
+from otolith.cli.demo_session import FILES
 from otolith.evaluate.results import COLUMNS
 from otolith.models.io import read_checkpoint
 from otolith.models.model import Otolith
@@ -51,7 +52,7 @@ def test_ends_well_and_says_where_to_look(first: tuple[Path, Outcome]) -> None:
     assert "Traceback" not in outcome.err and "Warning" not in outcome.err
     assert "demo/report.html" in outcome.out and "demo/results.csv" in outcome.out
     there = {path.name for path in (folder / "demo").iterdir()}
-    assert {"data", "pretrain", "align", "session.csv", "results.csv", "report.html"} <= there
+    assert {"data", "pretrain", "align", *FILES, "results.csv", "report.html"} <= there
     assert not [name for name in listing(folder) if name.split("/")[-1].startswith(".")]
 
 

@@ -103,8 +103,9 @@ def test_intervals_as_excel_writes_them_and_names_as_people_do(
     file = tmp_path / "intervals.csv"
     file.write_text(HEADER + "0,16,Walking\n16,32,walking\n32,48,My_Move\n", encoding="utf-8-sig")
     outcome = otolith("enrol", csv, "-m", checkpoint, *TIMED, "--intervals", file, "-o", "me.safetensors")
-    assert outcome.code == 0 and outcome.err == ""
-    assert [part.split(" (")[0] for part in outcome.out.split("examples of ")[1].split(", ")] == ["my move", "walking"]
+    assert outcome.code == 0 and outcome.err.count("note") == 1 and "take the share that it rejects" in outcome.err
+    said = outcome.out.splitlines()[0].split("examples of ")[1].split(", ")
+    assert [part.split(" (")[0] for part in said] == ["my move", "walking"]
 
 
 def test_a_stretch_of_one_window_off_the_grid(otolith: Command, checkpoint: Path, csv: Path, tmp_path: Path) -> None:
@@ -112,9 +113,26 @@ def test_a_stretch_of_one_window_off_the_grid(otolith: Command, checkpoint: Path
     file.write_text(HEADER + "0.53,4.53,one\n20.2,26.33,two\n30,33.9,two\n44,48,three\n")
     outcome = otolith("enrol", csv, "-m", checkpoint, *TIMED, "--intervals", file, "-o", "me.safetensors")
     assert "examples of one (1), three (1), two (" in outcome.out
-    assert outcome.err == (
-        "otolith: note: 'two' from 30 s to 33.9 s is not used: it holds no window of 4 s without a missing sample\n"
-    )
+    assert outcome.err.splitlines() == [
+        "otolith: note: 'two' from 30 s to 33.9 s is not used: it holds no window of 4 s without a missing sample",
+        "otolith: note: too few examples for a threshold: --abstain will not work with this profile; "
+        "enrol longer stretches",
+    ]
+    assert "--abstain calls" not in outcome.out
+    said = otolith("classify", csv, "-m", checkpoint, *TIMED, "--profile", "me.safetensors", "--abstain")
+    assert said.code == 2 and "enrol longer stretches" in said.err
+
+
+def test_without_any_training(otolith: Command, session: Recording, csv: Path, tmp_path: Path) -> None:
+    """The weights of the package, which never saw these people or exercises: ten seconds of each are enough."""
+    file = tmp_path / "intervals.csv"
+    names = [note.activity for note in session.annotations]
+    file.write_text(HEADER + "".join(f"{16 * i},{16 * i + 10},{name}\n" for i, name in enumerate(names)))
+    done = otolith("enrol", csv, *TIMED, "--intervals", file, "-o", "me.safetensors")
+    assert done.code == 0 and "judged by others that share no sample with them" in done.out
+    assert (tmp_path / "me.safetensors").stat().st_size < 100_000
+    found = otolith("classify", csv, *TIMED, "--profile", "me.safetensors", "--json")
+    assert right(json.loads(found.out), names) > 0.8
 
 
 def test_core_motion_and_gravity_as_in_classify(

@@ -33,7 +33,7 @@ def test_version_and_help(otolith: Command) -> None:
         (["classfy"], "No such command 'classfy'"),
         (["datasets", "list", "--jsn"], "No such option"),
         (["classify"], "Missing argument"),
-        (["classify", "a.csv"], "Missing option '--model'"),
+        (["enrol", "a.csv"], "Missing option '--output'"),
         (["classify", "a.csv", "-m", "b", "--rate", "fast"], "Invalid value for '--rate'"),
         (["demo", "--steps", "0"], "Invalid value for '--steps'"),
     ],

@@ -227,6 +227,28 @@ def test_a_threshold_needs_two_examples_of_something(spar_features: Labelled) ->
     assert Enrolment().fit(*one_more).calibrate(*one_more).fit(examples, labels).threshold is None
 
 
+def test_examples_that_share_samples_do_not_judge_each_other() -> None:
+    """Noise, each vector in two windows that overlap: judged by its neighbour an example would be right."""
+    features = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)
+    twice, labels = np.repeat(features, 2, axis=0), ["a", "a", "a", "a", "a", "a", "b", "b", "b", "b", "b", "b"]
+    begin = np.arange(12) // 2 * 10.0 + np.arange(12) % 2
+    spans = np.stack([begin, begin + 3], axis=1)
+    near = Enrolment("nearest").fit(twice, labels)
+    assert near.calibrate(twice, labels).judged.right >= 10
+    apart = near.calibrate(twice, labels, spans=spans).judged
+    assert apart.examples == 12 and apart.right < 10
+    assert near.calibrate(twice, labels, spans=np.array([[0.0, 1.0]] * 12)).threshold is None  # all at once
+
+
+def test_a_rate_is_asked_for_and_held(spar_features: Labelled) -> None:
+    features, label, _ = spar_features
+    found = {share: Enrolment().fit(features, label.tolist()) for share in (0.0, 0.1, 0.3)}
+    for share, enrolment in found.items():
+        judged = enrolment.calibrate(features, label.tolist(), rejected=share).judged
+        assert judged.examples == len(label) and judged.rejected <= share * judged.right
+    assert found[0.0].threshold < found[0.1].threshold < found[0.3].threshold  # type: ignore[operator]
+
+
 def test_bad_examples_are_refused() -> None:
     examples, labels, others, _, _ = constructed(0, 2)
     with pytest.raises(ConfigError, match="no enrolment method 'svm'; use ridge"):

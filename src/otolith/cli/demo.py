@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from otolith.cli.demo_session import Recognised
+
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the demo.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
 Steps = Annotated[
@@ -27,9 +29,10 @@ def demo(output: Output = Path("runs/demo"), seed: Seed = 0, steps: Steps = 600,
 
     console = Console(stderr=True)
     folder = _convert(output, console)
+    first = _recognise(folder, output, console)
     checkpoint = _train(folder, output, seed, steps, console)
     console.rule("recognise people the model has not seen")
-    found = evaluate(folder, checkpoint, output, seed, steps)
+    found = evaluate(folder, checkpoint, output, seed, steps, first)
     write_report(found, output)
     _show(output, as_json)
 
@@ -47,6 +50,26 @@ def _convert(output: Path, console: Console) -> Path:
     except DataError:
         convert("spar", str(folder))
     return folder
+
+
+def _recognise(folder: Path, output: Path, console: Console) -> Recognised:
+    """A session by the weights of the package, before anything is trained."""
+    from rich.table import Table
+
+    from otolith.cli.demo_evaluation import TEST_SUBJECTS
+    from otolith.cli.demo_session import FILES, LEARNT_SECONDS, recognise_without_training
+    from otolith.data.store import Dataset
+
+    console.rule(f"recognise a session: {LEARNT_SECONDS:g} s of each exercise are enrolled, nothing is trained")
+    first = recognise_without_training(Dataset.open(folder), TEST_SUBJECTS[0], output)
+    table = Table("from", "to", "recognised", "confidence")
+    for s in first.segments:
+        table.add_row(f"{s.start:.0f} s", f"{s.end:.0f} s", s.label, f"{s.confidence:.2f}")
+    console.print(table)
+    console.print(
+        f"{first.right:.0%} of the time not learnt from is right, by {first.model}; {', '.join(FILES)} in {output}"
+    )
+    return first
 
 
 def _train(folder: Path, output: Path, seed: int, steps: int, console: Console) -> Path:
@@ -93,7 +116,6 @@ def _show(output: Path, as_json: bool) -> None:
     Console().print(table)
     typer.echo(f"report: {output / 'report.html'}\nresults: {output / 'results.csv'}")
     typer.echo(
-        f"next: otolith classify {output / 'session.csv'} --model {output / 'align/best.safetensors'} "
-        "--labels 'pendulum, abduction, internal rotation, bent over row' --placement 'left wrist' --device smartwatch "
-        "--acc-unit m/s^2 --gyro-unit rad/s --time-unit s"
+        f"next: otolith classify {output / 'session.csv'} --profile {output / 'profile.safetensors'} "
+        "--placement 'left wrist' --device smartwatch --acc-unit m/s^2 --gyro-unit rad/s --time-unit s"
     )

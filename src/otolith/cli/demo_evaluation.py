@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from otolith.cli.comparison import Side, compare, enrolment, make_side, score
+from otolith.cli.demo_session import Recognised, make_session
 from otolith.data.leaks import check_leak
-from otolith.data.recording import Annotation, Recording
+from otolith.data.recording import Recording
 from otolith.data.store import Dataset
 from otolith.data.windows import index_windows
 from otolith.evaluate.results import Provenance, ResultsFile, Row
-from otolith.files import atomic_file
 from otolith.models.registry import load_text_model
 from otolith.models.saved import TextModel
 from otolith.recognise.enrol import Enrolment
@@ -46,10 +46,11 @@ class Findings:
     session: Recording
     segments: list[Segment]
     checkpoint: Path
+    first: Recognised  # before anything was trained
 
 
-def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int) -> Findings:
-    """Measures everything, writes `results.csv` and `session.csv`, returns what the report shows beside them."""
+def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int, first: Recognised) -> Findings:
+    """Measures everything, writes `results.csv`, returns what the report shows beside it."""
     dataset = Dataset.open(folder)
     model = load_text_model(checkpoint)
     seconds = Recogniser(model).window_seconds
@@ -69,9 +70,8 @@ def evaluate(folder: Path, checkpoint: Path, output: Path, seed: int, steps: int
     results.unlink(missing_ok=True)  # of an earlier run of the demo
     ResultsFile(results).append(lines)
     session = make_session(dataset, TEST_SUBJECTS[0], known)
-    _write_csv(session, output / "session.csv")
     segments = recognise_session(model, session, known)
-    return Findings(known, sorted(LEFT_OUT), test, predicted, session, segments, checkpoint)
+    return Findings(known, sorted(LEFT_OUT), test, predicted, session, segments, checkpoint, first)
 
 
 def _closed(
@@ -101,29 +101,8 @@ def _by_words_alone(model: TextModel, test: Side, provenance: Provenance, seed: 
     return score(queries, {"otolith-tiny": predicted}, classes, provenance=provenance, **place)
 
 
-def make_session(dataset: Dataset, subject: str, activities: Sequence[str]) -> Recording:
-    """A subject's left-wrist recordings of some activities, one after the other, as one recording."""
-    parts = [dataset.read(int(i)) for i in np.flatnonzero(dataset.recordings["subject"] == subject)]
-    parts = [p for p in parts if p.annotations[0].activity in activities and p.channels[0].placement == "left wrist"]
-    notes, start = [], 0.0
-    for part in parts:
-        notes.append(Annotation(start, start + part.duration, part.annotations[0].activity))
-        start += part.duration
-    signal = np.concatenate([p.signal for p in parts])
-    return Recording(signal, parts[0].rate, parts[0].channels, subject, f"{subject}_session", tuple(notes))
-
-
 def recognise_session(model: TextModel, session: Recording, labels: Sequence[str]) -> list[Segment]:
     """The session's timeline by text prompt."""
     embedded = Recogniser(model).embed(session, step_seconds=0.5)
     probabilities = zero_shot(model, embedded.vectors, labels)
     return timeline(embedded.starts, embedded.seconds, probabilities, labels, minimum_seconds=2.0)
-
-
-def _write_csv(session: Recording, path: Path) -> None:
-    import pandas as pd
-
-    columns = {c.name: session.signal[:, i] for i, c in enumerate(session.channels)}
-    time = np.arange(len(session.signal)) / session.rate
-    with atomic_file(path) as temporary:
-        pd.DataFrame({"time": time, **columns}).to_csv(temporary, index=False, float_format="%.6g")

@@ -11,6 +11,7 @@ import numpy as np
 
 from otolith.cli.comparison import DRAWS
 from otolith.cli.demo_evaluation import EXAMPLES, TEST_SUBJECTS, Findings
+from otolith.cli.demo_session import LEARNT_SECONDS
 from otolith.evaluate.metrics import confusion, subject_interval
 from otolith.evaluate.report import (
     Bar,
@@ -42,6 +43,7 @@ def write_report(found: Findings, output: Path) -> None:
     """Writes `report.html`."""
     results = ResultsFile(output / "results.csv").read()
     sections = [
+        _first(found),
         _people(results, found),
         _exercises(results, found),
         _session(found),
@@ -152,6 +154,23 @@ def _exercises(results: pd.DataFrame, found: Findings) -> Section:
     )
 
 
+def _first(found: Findings) -> Section:
+    """A session recognised before anything was trained."""
+    first, session = found.first, found.first.session
+    truth = [Span(a.start, a.end, a.activity) for a in session.annotations]
+    spans = [Span(s.start, s.end, s.label, s.confidence) for s in first.segments]
+    names = sorted({a.activity for a in session.annotations})
+    text = (
+        f"The left-wrist recordings of {session.subject} one after the other ({session.duration:.0f} s), recognised by "
+        f"the weights that come with the package ({first.model}), which were trained on other people and other "
+        f"activities. The first {LEARNT_SECONDS:g} s of each of the {len(names)} exercises are enrolled; of the rest, "
+        f"{first.right:.0%} of the time is named right."
+    )
+    lines = thin(session.signal, session.rate, [Trace(c.name, c.unit) for c in session.channels])
+    chart = Timeline(lines, (0.0, session.duration), spans, truth, classes=names)
+    return Section("A session, recognised without any training", text, [chart])
+
+
 def _session(found: Findings) -> Section:
     """One recording with its timeline."""
     session = found.session
@@ -167,7 +186,7 @@ def _session(found: Findings) -> Section:
     traces = [Trace(c.name, c.unit) for c in session.channels]
     lines = thin(session.signal, session.rate, traces)
     chart = Timeline(lines, (0.0, session.duration), spans, truth, classes=found.known)
-    return Section("One session, second by second", text, [chart])
+    return Section("The known exercises of this session, by their names", text, [chart])
 
 
 def _space(found: Findings) -> Section:

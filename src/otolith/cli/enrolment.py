@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otolith.cli import recordings as r
-from otolith.cli.recognition import Model
+from otolith.cli.recognition import DEFAULT, Model
 from otolith.types import DataError
 
 if TYPE_CHECKING:
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from otolith.data.recording import Annotation, Recording
+    from otolith.recognise.enrol import Enrolment
     from otolith.recognise.recogniser import Recogniser
 
 
 def enrol(
     file: r.File,
-    model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", help="Profile to write (.safetensors).")],
+    model: Model = DEFAULT,
     intervals: Annotated[
         Path | None,
         typer.Option(help="CSV with start_s, end_s, activity; without it the recording's own annotations."),
@@ -31,6 +32,10 @@ def enrol(
     text_weight: Annotated[
         float, typer.Option(help="How many examples an activity's name is worth, for example 0.25.")
     ] = 0.0,
+    rejected: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.5, help="Largest share of right answers that --abstain may call unknown."),
+    ] = 0.1,
     recording: r.Name = None,
     mapping: r.Mapping = None,
     acc_unit: r.AccUnit = "",
@@ -44,7 +49,6 @@ def enrol(
     core_motion: r.CoreMotion = False,
 ) -> None:
     """Learns activities from labelled stretches of a recording; `classify --profile` uses them."""
-    from collections import Counter
     from dataclasses import replace
 
     from otolith.models.registry import load_text_model
@@ -62,18 +66,50 @@ def enrol(
     loaded = load_text_model(model)
     recogniser = Recogniser(loaded)
     notes = r.notes_on(found, loaded, recogniser.view)
-    features, labels, unused = _examples(found, recogniser)
+    features, labels, spans, unused = examples(found, recogniser)
     names = sorted(set(labels))
     prior = TextPrior.of(loaded, names) if text_weight else None
-    enrolled = Enrolment(method, text_weight).fit(features, labels, prior).calibrate(features, labels, prior)
-    enrolled.save(output, loaded)
-    r.tell([*notes, *unused])
+    enrolled = Enrolment(method, text_weight).fit(features, labels, prior)
+    enrolled.calibrate(features, labels, prior, spans, rejected).save(output, loaded)
+    r.tell([*notes, *unused, *_doubts(enrolled)])
+    for line in _told(enrolled, labels):
+        typer.echo(f"{output}: {line}")
+
+
+def _told(enrolled: Enrolment, labels: list[str]) -> list[str]:
+    """What was learnt, and how far its threshold holds."""
+    from collections import Counter
+
     counts = ", ".join(f"{name} ({count})" for name, count in sorted(Counter(labels).items()))
-    typer.echo(f"{output}: examples of {counts}")
+    lines = [f"examples of {counts}"]
+    if enrolled.threshold is not None:
+        judged = enrolled.judged
+        lines.append(
+            f"of {judged.examples} examples, judged by others that share no sample with them, {judged.right} are "
+            f"recognised; --abstain calls {judged.rejected} of these unknown (below {enrolled.threshold:.2f})"
+        )
+    return lines
 
 
-def _examples(found: Recording, recogniser: Recogniser) -> tuple[NDArray[np.float32], list[str], list[str]]:
-    """Windows cut within each annotation, from its own start: features [N, F], labels [N], and notes on what is unused.
+def _doubts(enrolled: Enrolment) -> list[str]:
+    """What the examples are too few for."""
+    from otolith.recognise.enrol import ENOUGH
+
+    if enrolled.threshold is None:
+        return ["too few examples for a threshold: --abstain will not work with this profile; enrol longer stretches"]
+    right = enrolled.judged.right
+    if right < ENOUGH:
+        return [f"the threshold of --abstain is learnt from {right} answers: take the share that it rejects as a guess"]
+    return []
+
+
+def examples(
+    found: Recording, recogniser: Recogniser
+) -> tuple[NDArray[np.float32], list[str], NDArray[np.float64], list[str]]:
+    """Windows cut within each annotation, from its own start.
+
+    Returns:
+        Features [N, F], labels [N], first and last second [N, 2], and notes on what is unused.
 
     Raises:
         DataError: An activity has no stretch that holds a window.
@@ -82,11 +118,12 @@ def _examples(found: Recording, recogniser: Recogniser) -> tuple[NDArray[np.floa
 
     from otolith.data.labels import resolve
 
-    windows, labels, unused = [], [], []
+    windows, labels, begins, unused = [], [], [], []
     for note in found.annotations:
-        cut = _windows(found, note, recogniser)
+        cut, first = _windows(found, note, recogniser)
         if len(cut):
             windows.append(cut)
+            begins.append(first)
             labels += [resolve(note.activity)] * len(cut)
         else:
             unused.append(note)
@@ -96,11 +133,18 @@ def _examples(found: Recording, recogniser: Recogniser) -> tuple[NDArray[np.floa
         raise DataError(f"no window of {seconds:g} s lies within '{min(absent)}': give a longer stretch of it")
     _, features = recogniser.embed_windows(np.concatenate(windows), found.channels, found.rate)
     why = f"it holds no window of {seconds:g} s without a missing sample"
-    return features, labels, [f"'{n.activity}' from {n.start:g} s to {n.end:g} s is not used: {why}" for n in unused]
+    notes = [f"'{n.activity}' from {n.start:g} s to {n.end:g} s is not used: {why}" for n in unused]
+    begin = np.concatenate(begins)
+    return features, labels, np.stack([begin, begin + seconds], axis=1), notes
 
 
-def _windows(found: Recording, note: Annotation, recogniser: Recogniser) -> NDArray[np.float32]:
-    """Windows [N, T, C] within one annotation, the last one flush with its end; none of them lacks a sample."""
+def _windows(
+    found: Recording, note: Annotation, recogniser: Recogniser
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Windows [N, T, C] within one annotation, the last one flush with its end, and the second at which each begins.
+
+    None of them lacks a sample.
+    """
     import numpy as np
 
     from otolith.data.windows import window_starts
@@ -112,7 +156,7 @@ def _windows(found: Recording, note: Annotation, recogniser: Recogniser) -> NDAr
     seen = stretch[:, recogniser.view.columns(found.channels)]
     starts = window_starts(seen, length, max(1, round(recogniser.step_seconds * found.rate)), flush=True)
     windows: NDArray[np.float32] = stretch[starts[:, None] + np.arange(length)]
-    return windows
+    return windows, (first + starts) / found.rate
 
 
 def read_intervals(path: Path) -> list[Annotation]:

@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from otolith.recognise.recogniser import Embedded
     from otolith.recognise.timeline import Segment
 
-Model = Annotated[Path, typer.Option("--model", "-m", help="Checkpoint that `otolith align` wrote.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        "--model", "-m", help="Weights that come with the package, a checkpoint, or owner/name on the Hugging Face hub."
+    ),
+]
+DEFAULT = Path("otolith-small")
+"""Weights that come with the package."""
 
 
 def classify(
     file: r.File,
-    model: Model,
+    model: Model = DEFAULT,
     labels: Annotated[
         str | None,
         typer.Option("--labels", "-l", help="Activities in words, separated by commas; by default those of training."),
@@ -43,7 +50,9 @@ def classify(
     device: r.Device = "",
     gravity: r.Gravity = True,
     core_motion: r.CoreMotion = False,
-    step: Annotated[float, typer.Option(help="Seconds from one window to the next.")] = 1.0,
+    step: Annotated[
+        float | None, typer.Option(help="Seconds from one window to the next; by default half a window.")
+    ] = None,
     minimum: Annotated[float, typer.Option(help="Shortest segment in seconds.")] = 2.0,
     abstain: Annotated[bool, typer.Option(help="Name unknown what the model is not sure of.")] = False,
     output: Annotated[
@@ -55,7 +64,7 @@ def classify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Recognises activities by their names and merges them to a timeline."""
+    """Recognises activities by their names and merges them to a timeline; nothing needs to be trained first."""
     _check_names(labels, profile, output, plot, timeline)
     found = r.open_recording(
         file, recording, mapping, acc_unit=acc_unit, gyro_unit=gyro_unit, mag_unit=mag_unit, time_unit=time_unit,
@@ -90,7 +99,7 @@ def _recognise(
     checkpoint: Path,
     labels: str | None,
     profile: Path | None,
-    step: float,
+    step: float | None,
     minimum: float,
     abstain: bool,
 ) -> tuple[list[str], list[Segment]]:
@@ -101,7 +110,7 @@ def _recognise(
     model = load_text_model(checkpoint)
     recogniser = Recogniser(model)
     notes = r.notes_on(found, model, recogniser.view)
-    embedded = recogniser.embed(found, step_seconds=step)
+    embedded = recogniser.embed(found, step_seconds=recogniser.window_seconds / 2 if step is None else step)
     names, beliefs, threshold = _beliefs(model, embedded, labels, profile, abstain)
     segments = timeline(embedded.starts, embedded.seconds, beliefs, names, threshold=threshold, minimum_seconds=minimum)
     r.tell([*notes, *r.note_on_gaps(embedded.missing)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from otolith.data.labels import sentences
-from otolith.models.calibration import share_threshold
+from otolith.models.calibration import REJECTED, share_threshold
 from otolith.models.io import read_checkpoint, write_checkpoint
 from otolith.models.saved import TextModel
 from otolith.recognise.calibrate import Threshold, abstain
@@ -22,6 +22,26 @@ from otolith.types import CheckpointError, ConfigError, DataError
 
 FOLDS = 5
 """Parts of each activity's examples, of which each in turn is judged by what the others teach."""
+
+
+ENOUGH = 30
+"""Right answers from which on the share that a threshold rejects is known to about a tenth: with 30, and 3 of them
+rejected, the share among all is below 0.24 with a confidence of 95 % (Clopper and Pearson 1934, Biometrika 26)."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the threshold for unknown was learnt from: examples, each judged by others.
+
+    Attributes:
+        examples: Examples that were judged.
+        right: Those recognised.
+        rejected: Those recognised that the threshold rejects all the same.
+    """
+
+    examples: int
+    right: int
+    rejected: int
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,7 @@ class Enrolment:
         self.text_scale = 1.0
         self.arrays: dict[str, Floats] = {}
         self.threshold: float | None = None
+        self.judged = Judged(0, 0, 0)
 
     def fit(self, features: Floats, labels: Sequence[str], texts: TextPrior | None = None) -> Self:
         """Learns from examples.
@@ -123,7 +144,7 @@ class Enrolment:
         mean = np.stack([features[number == c].mean(axis=0) for c in range(len(count))]).mean(axis=0)
         centred, weight = features - mean, np.ones(len(names))
         self.labels, self.trust, self.arrays = known, 1.0, {"mean": mean.astype(np.float32)}
-        self.threshold = None
+        self.threshold, self.judged = None, Judged(0, 0, 0)
         if words and METHODS[self.method].takes_words:
             centred = np.concatenate([centred, _pseudo_examples(words, centred, number)])
             number = np.r_[number, np.arange(len(count))]
@@ -134,18 +155,28 @@ class Enrolment:
         self.arrays |= METHODS[self.method].fit(centred, number, weight)
         return self
 
-    def calibrate(self, features: Floats, labels: Sequence[str], texts: TextPrior | None = None) -> Self:
+    def calibrate(
+        self,
+        features: Floats,
+        labels: Sequence[str],
+        texts: TextPrior | None = None,
+        spans: NDArray[np.float64] | None = None,
+        rejected: float = REJECTED,
+    ) -> Self:
         """Learns `threshold`, the probability below which an answer is unsure, from the examples themselves.
 
-        A fifth of the examples of each activity at a time is judged by what the others teach; the threshold is that
-        which rejects a tenth of those judged right. An activity with a single example is never left out; where all
-        have but one, there is no threshold (None). It is of the people in the examples and says little of others.
+        A fifth of the examples of each activity at a time is judged by what the others teach, without those that share
+        samples with a judged one; the threshold is the highest that rejects at most the share `rejected` of those
+        judged right. Where an activity would be left without an example, it is not judged; where none can be, there is
+        no threshold (None). It is of the people in the examples and says little of others; `judged` says how many
+        examples it is learnt from.
 
         Args:
-            features: As in `fit`. Examples of one activity in order of time, as windows that overlap are then left out
-                together, but for those at the ends of a fifth.
+            features: As in `fit`, the examples of one activity in order of time.
             labels: As in `fit`.
             texts: As in `fit`.
+            spans: [N, 2] first and last second of each example; None where no two share samples.
+            rejected: From 0 to below 1.
 
         Raises:
             DataError: As in `fit`.
@@ -154,12 +185,18 @@ class Enrolment:
         fold = _folds(names)
         confidence, correct = [np.empty(0)], [np.empty(0, dtype=bool)]
         for left_out in (fold == number for number in np.unique(fold[fold >= 0])):
+            learnt = ~left_out if spans is None else ~left_out & ~_touch(spans, spans[left_out])
+            left_out &= np.isin(names, names[learnt])
+            if len(set(names[learnt])) < len(set(names)) or not left_out.any():
+                continue  # an activity has nothing left to be known by
             others = Enrolment(self.method, self.text_weight)
-            others.fit(features[~left_out], names[~left_out].tolist(), texts)
+            others.fit(features[learnt], names[learnt].tolist(), texts)
             confidence.append(others.probabilities(features[left_out]).max(axis=1))
             correct.append(others.predict(features[left_out]) == names[left_out])
-        judged = torch.from_numpy(np.concatenate(confidence)), torch.from_numpy(np.concatenate(correct))
-        self.threshold = share_threshold(*judged) if len(judged[0]) else None
+        judged, right = torch.from_numpy(np.concatenate(confidence)), torch.from_numpy(np.concatenate(correct))
+        self.threshold = share_threshold(judged, right, rejected) if len(judged) else None
+        below = int((judged[right] < (self.threshold or 0.0)).sum())
+        self.judged = Judged(len(judged), int(right.sum()), below)
         return self
 
     def logits(self, features: Floats) -> Floats:
@@ -208,6 +245,7 @@ class Enrolment:
             "text_scale": self.text_scale,
             "labels": list(self.labels),
             "threshold": self.threshold,
+            "judged": asdict(self.judged),
             "model_sha256": model.fingerprint(),
         }
         write_checkpoint(Path(path), meta, {k: torch.from_numpy(v) for k, v in self.arrays.items()})
@@ -231,6 +269,7 @@ class Enrolment:
             enrolment = cls(meta["method"], meta["text_weight"])
             enrolment.labels = tuple(meta["labels"])
             enrolment.threshold = None if meta["threshold"] is None else float(meta["threshold"])
+            enrolment.judged = Judged(**meta.get("judged", asdict(enrolment.judged)))  # absent before version 0.2
             enrolment.trust, enrolment.text_scale = float(meta["trust"]), float(meta["text_scale"])
             enrolment.arrays = {name: value.numpy() for name, value in checkpoint.tensors.items()}
             scores = enrolment.logits(np.zeros((1, len(enrolment.arrays["mean"])), np.float32))
@@ -261,6 +300,12 @@ def _folds(names: NDArray[np.str_]) -> NDArray[np.intp]:
         if len(rows) > 1:
             fold[rows] = np.arange(len(rows)) * FOLDS // len(rows)
     return fold
+
+
+def _touch(spans: NDArray[np.float64], judged: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which spans [N, 2] share time with one of those judged [M, 2]."""
+    shared = (spans[:, None, 0] < judged[None, :, 1]) & (judged[None, :, 0] < spans[:, None, 1])
+    return np.asarray(shared.any(axis=1), dtype=np.bool_)
 
 
 def _pseudo_examples(texts: TextPrior, centred: Floats, number: NDArray[np.intp]) -> Floats:
