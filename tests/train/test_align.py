@@ -135,7 +135,7 @@ def batch_and_model(align_config: AlignConfig) -> tuple[Batch, Otolith, list[str
 def test_all_that_is_trained_has_a_gradient(batch_and_model: tuple[Batch, Otolith, list[str]]) -> None:
     """Data-parallel training would wait for any other weight."""
     batch, model, labels = batch_and_model
-    module = AlignModule(model, AlignObjective(memory=64), labels, ["spar"]).train()
+    module = AlignModule(model, AlignObjective(memory=64), labels, {"spar": labels}).train()
     losses = module(batch)
     losses["loss"].backward()
     assert [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None] == []
@@ -144,7 +144,7 @@ def test_all_that_is_trained_has_a_gradient(batch_and_model: tuple[Batch, Otolit
 
 def test_memory_takes_the_labelled_windows(batch_and_model: tuple[Batch, Otolith, list[str]]) -> None:
     batch, model, labels = batch_and_model
-    module = AlignModule(model, AlignObjective(memory=64), labels, ["spar"]).eval()
+    module = AlignModule(model, AlignObjective(memory=64), labels, {"spar": labels}).eval()
     assert batch.label is not None
     some = replace(batch, label=torch.where(torch.arange(16) % 4 == 0, -1, batch.label))
     with torch.no_grad():
@@ -158,7 +158,7 @@ def test_wordings_vary(batch_and_model: tuple[Batch, Otolith, list[str]]) -> Non
     batch, model, labels = batch_and_model
     losses = set()
     for seed in range(4):
-        module = AlignModule(model, AlignObjective(memory=64), labels, ["spar"]).eval()
+        module = AlignModule(model, AlignObjective(memory=64), labels, {"spar": labels}).eval()
         torch.manual_seed(seed)
         with torch.no_grad():
             losses.add(module(batch)["loss"].item())
@@ -167,7 +167,7 @@ def test_wordings_vary(batch_and_model: tuple[Batch, Otolith, list[str]]) -> Non
 
 def test_windows_without_a_label_are_harmless(batch_and_model: tuple[Batch, Otolith, list[str]]) -> None:
     batch, model, labels = batch_and_model
-    module = AlignModule(model, AlignObjective(memory=64), labels, ["spar"]).train()
+    module = AlignModule(model, AlignObjective(memory=64), labels, {"spar": labels}).train()
     loss = module(replace(batch, label=torch.full((16,), -1)))["loss"]
     loss.backward()
     assert loss.detach().item() == 0 and not module.memory.entries()[2].any()

@@ -59,14 +59,10 @@ class LoaderConfig:
     from every place alone; at evaluation all are shown."""
     upright: bool = False
     """Whether the parts of each triad along gravity and across it are channels too, made of the (augmented) window."""
-    upright_alone: float = 0.0
-    """Share of training batches that show these without the sensors' axes, so that a model learns to go by them."""
     workers: int = 0
     """Loader processes; 0 loads in the training process, which is fastest for small windows."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.upright_alone <= 1:
-            raise ConfigError(f"loader.upright_alone must be from 0 to 1, not {self.upright_alone:g}")
         if self.workers < 0:
             raise ConfigError(f"loader.workers must be 0 or more, not {self.workers}")
         if not self.patch_seconds or min(self.patch_seconds) <= 0:
@@ -88,28 +84,11 @@ class Cut:
 
 
 def cut(
-    windows: NDArray[np.float32],
-    channels: tuple[Channel, ...],
-    rate: float,
-    seconds: float,
-    *,
-    upright: bool = False,
-    alone: bool = False,
+    windows: NDArray[np.float32], channels: tuple[Channel, ...], rate: float, seconds: float, *, upright: bool = False
 ) -> Cut:
-    """Windows [B, T, C] in reference units at `rate` to patches.
-
-    Args:
-        windows: Without NaN.
-        channels: One for each column.
-        rate: Samples per second.
-        seconds: Duration of a patch.
-        upright: With the channels along gravity and across it.
-        alone: These without the others, if there are any.
-    """
+    """Windows [B, T, C] in reference units at `rate` to patches, `upright` with channels along gravity and across."""
     if upright:
-        own, windows, channels = len(channels), add_upright(windows, channels), with_upright(channels)
-        if alone and len(channels) > own:
-            windows, channels = windows[..., own:], channels[own:]
+        windows, channels = add_upright(windows, channels), with_upright(channels)
     return Cut(to_patches(windows, rate, seconds), channels, seconds)
 
 
@@ -261,7 +240,6 @@ class Windows(TorchDataset[Batch]):
         plain: list[Cut] = []
         augmented: list[Cut] = []
         order = []
-        alone = self.training and self.config.upright and rng.random() < self.config.upright_alone
         for at, d, layout, rate in self._homogeneous(rows):
             index = self.indexes[d]
             local = rows[at] - self.first[d]
@@ -277,7 +255,7 @@ class Windows(TorchDataset[Batch]):
                 views = tuple(channel_shuffle(view, shuffled) for view in views)
                 channels = tuple(channels[c] for c in shuffled)
             for cuts, view in zip((plain, augmented), views, strict=False):
-                cuts.append(cut(view, channels, rate, seconds, upright=self.config.upright, alone=alone))
+                cuts.append(cut(view, channels, rate, seconds, upright=self.config.upright))
         return plain, augmented, np.concatenate(order)
 
     def _views(

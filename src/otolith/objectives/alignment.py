@@ -14,9 +14,10 @@ def alignment_losses(
     label: Tensor,
     relations: LabelRelations,
     scale: Tensor,
-    prior: Tensor,
+    asked: Tensor,
     bank_scores: Tensor | None = None,
     bank_label: Tensor | None = None,
+    bank_asked: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Soft-target contrastive losses between windows and labels, one a direction.
 
@@ -28,32 +29,34 @@ def alignment_losses(
         label: [B] long, index into L; -1 is unlabelled and ignored.
         relations: Of the L labels.
         scale: Scalar, the inverse temperature.
-        prior: [L], how often training says each label. Its logarithm is added to the logits of motion to text, so that
-            the scores themselves favour no label for being frequent (Menon 2021, Long-tail learning via logit
-            adjustment, arXiv:2007.07314).
+        asked: [B, L], True where a label is a choice for a window: a dataset that never saw stairs should not teach
+            that what it saw is walking rather than stairs.
         bank_scores: [M, L], class scores of the memory bank's windows; None without a bank.
         bank_label: [M] long, their labels; -1 marks an empty slot.
+        bank_asked: [M, L], as `asked`.
 
     Returns:
         Two scalars, motion to text and text to motion; 0 when the whole batch is unlabelled.
     """
     labelled = label >= 0
-    logits, label = scale * scores[labelled].float(), label[labelled]
+    logits, label, asked = scale * scores[labelled].float(), label[labelled], asked[labelled]
     if len(label) == 0:
         return logits.sum(), logits.sum()
-    pool, pool_label = logits, label
-    if bank_scores is not None and bank_label is not None:
+    pool, pool_label, pool_asked = logits, label, asked
+    if bank_scores is not None and bank_label is not None and bank_asked is not None:
         pool = torch.cat([logits, scale * bank_scores.float()])
-        pool_label = torch.cat([label, bank_label])
-    undecided = relations.undecided[label]
-    certain = (logits + prior.log()).masked_fill(undecided, torch.finfo(logits.dtype).min)
-    said = (relations.targets[label] * certain.log_softmax(dim=1)).masked_fill(undecided, 0)  # without it 0 * inf
+        pool_label, pool_asked = torch.cat([label, bank_label]), torch.cat([asked, bank_asked])
+    silent = relations.undecided[label] | ~asked
+    certain = logits.masked_fill(silent, torch.finfo(logits.dtype).min)
+    targets = relations.targets[label].masked_fill(silent, 0)
+    said = (targets / targets.sum(1, keepdim=True) * certain.log_softmax(dim=1)).masked_fill(silent, 0)  # else 0 * inf
     words = [label, relations.general[label]]  # the text for lying must find those who lie on the back
-    to_motion = [_text_to_motion(logits, word, pool, pool_label, relations.apart) for word in words]
+    apart = relations.apart[:, pool_label.clamp(min=0)] & pool_asked.t() & (pool_label >= 0)  # [L, N]
+    to_motion = [_text_to_motion(logits, word, pool, apart) for word in words]
     return -said.sum(1).mean(), (to_motion[0] + to_motion[1]) / 2
 
 
-def _text_to_motion(logits: Tensor, word: Tensor, pool: Tensor, pool_label: Tensor, apart: Tensor) -> Tensor:
+def _text_to_motion(logits: Tensor, word: Tensor, pool: Tensor, apart: Tensor) -> Tensor:
     """Each label must find each of its windows among the windows of other groups, the memory bank's included.
 
     Windows of the same label, group or kind are no negatives: "using stairs" is not to push "walking upstairs" away,
@@ -65,10 +68,9 @@ def _text_to_motion(logits: Tensor, word: Tensor, pool: Tensor, pool_label: Tens
         logits: [B, L], of the batch.
         word: [B], the label by which each window of the batch is to be found.
         pool: [N, L], of the batch and the bank.
-        pool_label: [N], -1 where a slot is empty.
-        apart: [L, L].
+        apart: [L, N], True where a window of the pool is a negative of a label.
     """
-    negative = apart[word][:, pool_label.clamp(min=0)] & (pool_label >= 0)  # [B, N]
+    negative = apart[word]  # [B, N]
     lowest = torch.finfo(pool.dtype).min  # finite: a row without negatives gives 0, not NaN, and so does its gradient
     against = pool.t()[word].masked_fill(~negative, lowest).logsumexp(dim=1)
     own = logits.gather(1, word[:, None])[:, 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,14 +69,19 @@ class AlignModule(nn.Module):
     undecided: Tensor
     apart: Tensor
     general: Tensor
-    said: Tensor
+    asked: Tensor
 
-    def __init__(self, model: Otolith, objective: AlignObjective, labels: Sequence[str], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: Otolith,
+        objective: AlignObjective,
+        labels: Sequence[str],
+        datasets: Mapping[str, Collection[str]],
+    ) -> None:
         super().__init__()
-        self.model, self.objective, self.names = model, objective, list(names)
+        self.model, self.objective, self.names = model, objective, list(datasets)
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
         self.memory = MemoryBank(objective.memory, model.bank.config.dim)
-        self.register_buffer("said", torch.ones(len(with_general(labels))))
         model.encoder.mask_token.requires_grad_(False)  # nothing is hidden in this stage
         labels = with_general(labels)
         wordings = [sentences(label) for label in labels]
@@ -98,6 +103,9 @@ class AlignModule(nn.Module):
             "sizes": sizes,
             "first": sizes.cumsum(0) - sizes,
             **vars(relations),
+            "asked": torch.tensor(
+                [[label in set(with_general(list(own))) for label in labels] for own in datasets.values()]
+            ),
         }.items():
             self.register_buffer(name, value, persistent=False)
 
@@ -110,27 +118,27 @@ class AlignModule(nn.Module):
         scores = class_scores(embedding, prototypes)
         scale = self.model.bank.scale()
         relations = LabelRelations(self.targets, self.undecided, self.apart, self.general)
-        arguments = (relations, scale, self.said / self.said.sum())
-        to_text, to_motion = alignment_losses(scores, batch.label, *arguments, *self._past(prototypes))
-        seen, label = _of_all_processes(embedding.detach(), batch.label)
-        self.memory.push(seen, label)
-        self.said += self.targets[label[label >= 0]].sum(0)
+        asked = self.asked[batch.dataset]
+        to_text, to_motion = alignment_losses(scores, batch.label, relations, scale, asked, *self._past(prototypes))
+        place = torch.where(batch.label < 0, -1, batch.label + len(self.sizes) * batch.dataset)
+        self.memory.push(*_of_all_processes(embedding.detach(), place))
         self.batches += 1
         losses = {"loss": (to_text + to_motion) / 2, "motion_to_text": to_text, "text_to_motion": to_motion}
         losses["temperature"] = 1 / scale.detach()
         with torch.no_grad():
             for number in batch.dataset.unique().tolist():
                 rows = batch.dataset == number
-                parts = alignment_losses(scores[rows], batch.label[rows], *arguments)
+                parts = alignment_losses(scores[rows], batch.label[rows], relations, scale, asked[rows])
                 losses[f"loss/{self.names[number]}"] = (parts[0] + parts[1]) / 2
         return losses
 
-    def _past(self, prototypes: Tensor) -> tuple[Tensor, Tensor] | tuple[()]:
-        """Class scores and labels of the memory, once it is warm."""
+    def _past(self, prototypes: Tensor) -> tuple[Tensor, Tensor, Tensor] | tuple[()]:
+        """Class scores of the memory, once it is warm, its labels, and the labels that are choices for its windows."""
         if int(self.batches) < self.objective.memory_warmup:
             return ()
-        past, label, _ = self.memory.entries()
-        return class_scores(past, prototypes), label
+        past, place, filled = self.memory.entries()
+        label = torch.where(filled, place % len(self.sizes), -1)
+        return class_scores(past, prototypes), label, self.asked[(place // len(self.sizes)).clamp(min=0)]
 
 
 def with_general(labels: Sequence[str]) -> list[str]:
@@ -156,7 +164,7 @@ class AlignTask(Task):
     stage = "align"
 
     def __init__(self, model: Otolith, config: AlignConfig, sources: Sources, parent: dict[str, Any] | None) -> None:
-        module = AlignModule(model, config.objective, sources.labels, sources.names)
+        module = AlignModule(model, config.objective, sources.labels, sources.labels_by_dataset())
         super().__init__(model, module, sources, config.loader, parent)
         self.model = model
         self.held_out = evaluation_windows(sources.val, sources, config.loader, limit=3000)
@@ -170,10 +178,11 @@ class AlignTask(Task):
         logits = self.model.logits(torch.from_numpy(embedding).to(prototypes.device), prototypes).cpu()
         self.model.meta["calibration"] = calibrate(logits, torch.from_numpy(self.held_out.label))
         truth, metrics = self.held_out.label, {}
-        for number, (name, split) in enumerate(zip(self.sources.names, self.sources.splits, strict=True)):
+        known = self.sources.labels_by_dataset()
+        for number, name in enumerate(self.sources.names):
             rows = self.held_out.dataset == number
             if rows.any():  # asked among its own labels: that walking on a treadmill is walking is no mistake
-                own = [i for i, label in enumerate(self.sources.labels) if label in set(split.train.label)]
+                own = [i for i, label in enumerate(self.sources.labels) if label in known[name]]
                 said = np.array(own)[logits[rows][:, own].argmax(1).numpy()]
                 metrics[f"{SCORE}/{name}"] = macro_f1(truth[rows], said, np.unique(truth[rows]))
         metrics[SCORE] = float(np.mean(list(metrics.values())))

@@ -70,6 +70,13 @@ class Sources:
         """Training windows of each dataset."""
         return [s.train for s in self.splits]
 
+    def labels_by_dataset(self) -> dict[str, set[str]]:
+        """The labels of each dataset's training windows."""
+        return {
+            name: {*map(str, index.label)} & set(self.labels)
+            for name, index in zip(self.names, self.train, strict=True)
+        }
+
     @property
     def val(self) -> list[WindowIndex]:
         """Validation windows of each dataset."""
