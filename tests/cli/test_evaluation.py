@@ -111,6 +111,16 @@ def test_twice_is_once(otolith: Command, session_dataset: Path, checkpoint: Path
     assert len(pd.read_csv(tmp_path / "results.csv")) == 2 * len(json.loads(first.out))
 
 
+def test_checkpoints_of_one_size_are_told_apart_by_a_name(
+    otolith: Command, refused: Callable[..., str], session_dataset: Path, checkpoint: Path
+) -> None:
+    asked = ("evaluate", "-m", checkpoint, "-d", session_dataset, "-o", "named.csv", "--name", "upright")
+    assert otolith(*asked).code == 0
+    rows = pd.read_csv("named.csv")
+    assert "upright" in set(rows["model"]) and not rows["model"].str.startswith("otolith-").any()
+    assert "--name is for one checkpoint" in refused(*asked, "-m", checkpoint)
+
+
 def test_nobody_to_judge_on(
     refused: Callable[..., str], spar_dataset: Dataset, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,9 @@ def evaluate(
     examples: Annotated[
         str | None, typer.Option(help="Also enrol from so many examples of each activity: 1,4,16.")
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What a checkpoint is called in the rows; by default by its size.")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of a protocol that trains, separated by commas.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the untrained control.")] = 0,
     runs: Annotated[Path, typer.Option("--runs", help="Folder of the training runs of a protocol.")] = Path(
@@ -51,13 +54,15 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the new rows as JSON.")] = False,
 ) -> None:
     """Judge models on people, or whole datasets, that they have not seen; what the results hold is not repeated."""
+    if name and (len(model) > 1 or protocol not in (None, LEFT_OUT)):
+        raise ConfigError("--name is for one checkpoint that is asked in words: give one --model")
     if protocol not in (None, LEFT_OUT):
         _train_and_judge(str(protocol), model, data, output, runs, seeds)
         return
     found: list[Row] = []
     for checkpoint in model:
         for folder in data:
-            found += _asked_in_words(checkpoint, folder, output, protocol, labels, seed, _counts(examples))
+            found += _asked_in_words(checkpoint, folder, output, protocol, labels, seed, _counts(examples), name)
     if as_json:
         from dataclasses import asdict
 
@@ -90,7 +95,14 @@ def _train_and_judge(
 
 
 def _asked_in_words(
-    checkpoint: str, folder: Path, output: Path, protocol: str | None, labels: str | None, seed: int, counts: list[int]
+    checkpoint: str,
+    folder: Path,
+    output: Path,
+    protocol: str | None,
+    labels: str | None,
+    seed: int,
+    counts: list[int],
+    name: str | None,
 ) -> list[Row]:
     """Rows of a checkpoint on a dataset; measured where the results do not hold them."""
     from otolith.data.store import Dataset
@@ -104,13 +116,14 @@ def _asked_in_words(
         "seed": seed,
         **({"examples": counts} if counts else {}),
         **({"protocol": protocol} if protocol else {}),
+        **({"name": name} if name else {}),
     }
     provenance = Provenance.collect(config, [dataset.sha256])
     rows = results.of(provenance)
     if rows:
         typer.echo(f"otolith: note: {output} holds this evaluation already; nothing was added", err=True)
     else:
-        rows = measure(loaded, dataset, labels, seed, provenance, counts, protocol)
+        rows = measure(loaded, dataset, labels, seed, provenance, counts, protocol, name)
         results.append(rows)
     return rows
 
@@ -138,6 +151,7 @@ def measure(
     provenance: Provenance,
     examples: Sequence[int] = (),
     protocol: str | None = None,
+    name: str | None = None,
 ) -> list[Row]:
     """Rows of the model, of controls that learn from the model's own training subjects, and of chance.
 
@@ -168,7 +182,7 @@ def measure(
         raise DataError(f"no window of '{dataset.name}' with these labels is of a person kept away from training")
     queries = make_side(test, model, seed)
     predicted = [names[i] for i in zero_shot(model, queries.vectors, names).argmax(axis=1)]
-    size = model_name(model)
+    size = name or model_name(model)
     if protocol and trained:
         raise LeakError(f"the model was trained on '{dataset.name}': {protocol} judges one that was left out")
     place: dict[str, Any] = {"dataset": dataset.name, "seed": seed, "provenance": provenance}
