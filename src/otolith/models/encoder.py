@@ -116,9 +116,7 @@ class Encoder(nn.Module):
         Returns:
             [B, P, C, D]. Values at invalid positions mean nothing.
         """
-        x = self.tokens(patches)
-        if masked is not None:
-            x = torch.where(masked[..., None], self.mask_token.to(x.dtype), x)
+        x = self.tokens(patches) if masked is None else self._visible(patches, masked)
         # Sentence embeddings have unit length; unit variance makes a channel's words as loud as its content.
         text = self.text(channel_text * math.sqrt(channel_text.shape[-1]))[:, None]
         gate = torch.sigmoid(self.gate_token(x) + self.gate_text(text))
@@ -128,6 +126,15 @@ class Encoder(nn.Module):
             x = block(x, patch_mask, channel_mask)
         out: Tensor = self.norm(x)
         return out
+
+    def _visible(self, patches: Tensor, masked: Tensor) -> Tensor:
+        """`tokens` where not `masked`, else the mask token."""
+        # What is hidden is not computed: in a small model the stem is a large part.
+        seen = ~masked
+        shown = self.tokens(patches.transpose(2, 3)[seen][:, None, :, None])[:, 0, 0]
+        x = self.mask_token.to(shown.dtype).expand(*masked.shape, -1).clone()
+        x[seen] = shown
+        return x
 
     def tokens(self, patches: Tensor) -> Tensor:
         """Content of each patch and channel [B, P, C, D]: shape, mean and scale."""

@@ -64,13 +64,13 @@ class PretrainModule(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of a batch with masks and an augmented view: `loss`, its parts, the masked loss of each dataset."""
         assert batch.masked is not None and batch.dataset is not None
-        tokens = self.model.tokens(batch, masked=batch.masked)
+        tokens, *augmented = self._tokens(batch, batch.masked)
         prediction = self.reconstruction(tokens)
         masked = masked_reconstruction(prediction, batch.patches, batch.masked)
         losses = {"masked": masked}
         total = self.objective.masked_weight * masked
-        if self.objective.contrastive_weight:
-            losses["contrastive"] = self._contrast(batch, tokens)
+        if augmented:
+            losses["contrastive"] = self._contrast(batch, batch.masked, tokens, augmented[0])
             total = total + self.objective.contrastive_weight * losses["contrastive"]
         with torch.no_grad():
             for number in batch.dataset.unique().tolist():
@@ -80,12 +80,25 @@ class PretrainModule(nn.Module):
                 )
         return {"loss": total, **losses}
 
-    def _contrast(self, batch: Batch, tokens: Tensor) -> Tensor:
+    def _tokens(self, batch: Batch, masked: Tensor) -> tuple[Tensor, ...]:
+        """Tokens of the masked view and, for the contrast, of the augmented one: one pass over both is quicker."""
+        if not self.objective.contrastive_weight:
+            return (self.model.tokens(batch, masked=masked),)
+        assert batch.augmented is not None
+        both = Batch(
+            patches=torch.cat([batch.patches, batch.augmented]),
+            patch_mask=batch.patch_mask.repeat(2, 1),
+            channel_mask=batch.channel_mask.repeat(2, 1),
+            channel_text=batch.channel_text.repeat(2, 1, 1),
+            patch_seconds=batch.patch_seconds.repeat(2),
+        )
+        tokens = self.model.tokens(both, masked=torch.cat([masked, torch.zeros_like(masked)]))
+        return tokens.chunk(2)
+
+    def _contrast(self, batch: Batch, masked: Tensor, tokens: Tensor, augmented: Tensor) -> Tensor:
         """The masked view against the augmented one; a patch hidden in all channels is no anchor."""
-        assert batch.masked is not None
-        seen = (~batch.masked & batch.channel_mask[:, None]).any(2) & batch.patch_mask
-        a = self.projection(tokens, batch.channel_mask)
-        b = self.projection(self.model.tokens(batch, augmented=True), batch.channel_mask)
+        seen = (~masked & batch.channel_mask[:, None]).any(2) & batch.patch_mask
+        a, b = (self.projection(view, batch.channel_mask) for view in (tokens, augmented))
         return patch_infonce(a, b, seen, self.objective.temperature)
 
 
