@@ -63,7 +63,7 @@ class Bench:
         self.text = {d: np.zeros(384, np.float32) for d in describe_channels([self.index], self.config.view)}
         self.rows = np.arange(len(self.index)).reshape(-1, BATCH)
         values = self.gather(np.arange(len(self.index)))[:, :, self.columns]
-        write_sessions(folder, values, self.rate, [f"channel_{c}" for c in self.columns])
+        write_sessions(folder, list(values), [self.rate] * len(values))
         self.files, self.memory = Sessions(folder), Sessions(folder, cached=True)
 
     def gather(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -83,7 +83,7 @@ class Bench:
         def reference(sessions: Sessions) -> Callable[[], None]:
             def load() -> None:
                 for data, _ in DataLoader(sessions, batch_size=BATCH, collate_fn=pad):
-                    prepare(data, self.rate, self.config.patch_seconds[0], mask.ratio, augment)
+                    prepare(list(data), [self.rate] * len(data), self.config.patch_seconds[0], mask.ratio, augment)
 
             return load
 

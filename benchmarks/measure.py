@@ -27,7 +27,7 @@ RESULTS = ROOT / "results" / "benchmarks"
 def interleaved(
     candidates: Mapping[str, Callable[[], object]], rounds: int, least: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds of each call, taken in turns in one process, after two calls that do not count.
+    """Seconds of each call, taken in turns in one process, after one call that does not count.
 
     In turns (A B, B A, A B, ...), so that a machine that slows down or is shared slows all candidates alike, and the
     ratio of one round is fair even where the times are not.
@@ -40,7 +40,7 @@ def interleaved(
     calls = {}
     for name, call in candidates.items():
         call()
-        calls[name] = max(1, round(least / _time(call, 1)))
+        calls[name] = max(1, round(least / _time(call, 1))) if least else 1
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds):
         for name in list(candidates) if number % 2 else reversed(list(candidates)):

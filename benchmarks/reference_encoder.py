@@ -1,7 +1,7 @@
 """The reference for training-step time: a plain re-creation of the public encoder that Otolith's design grew from.
 
-No code of it is used here. Re-created from its architecture, at the same size (width 384, 8 heads, 4 blocks,
-feed-forward width 1536, dropout 0.1), in the state of March 2026:
+No code of it is used here. Re-created from its architecture, at the same size (at `base` width 384, 8 heads, 4 blocks,
+feed-forward width 1536; dropout 0.1), in the state of March 2026:
 
 - Stem: two convolutions of kernel 5 at full length (64 samples; 1 to 32 to 64 channels), each with group norm, GELU and
   dropout, then the mean over time and one linear layer with GELU and dropout.
@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from otolith.models.encoder import EncoderConfig
+from otolith.models.text import EMBEDDING
 from otolith.types import PATCH_SAMPLES, Batch
 
 
@@ -105,6 +106,7 @@ class ReferenceEncoder(nn.Module):
         super().__init__()
         d = config.dim
         self.stem = ReferenceStem(d, config.dropout)
+        self.words = nn.Identity() if d == EMBEDDING else nn.Linear(EMBEDDING, d)
         self.text = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, d))
         self.scales = nn.Parameter(torch.full((2,), 0.1))
         self.hidden = nn.Parameter(torch.zeros(d))
@@ -119,9 +121,10 @@ class ReferenceEncoder(nn.Module):
             x = torch.where(masked[:, :, None, None], self.hidden.to(x.dtype), x)
         x = torch.where(batch.patch_mask[:, :, None, None], x, self.padding.to(x.dtype))
         x = x + self.scales[0] * self.positions[: x.shape[1], None]
-        # One dataset a batch: the channels are the same in every window, and projected once.
-        words = batch.channel_text[0]
-        x = x + self.scales[1] * (words + self.text(words)).expand(len(batch), 1, *words.shape)
+        # Where the channels are the same in every window they are projected once.
+        same = bool((batch.channel_text == batch.channel_text[:1]).all())
+        words = self.words(batch.channel_text[:1] if same else batch.channel_text)
+        x = x + self.scales[1] * (words + self.text(words))[:, None]
         for block in self.blocks:
             x = block(x, batch.patch_mask, batch.channel_mask)
         assert isinstance(x, Tensor)

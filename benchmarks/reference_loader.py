@@ -8,7 +8,7 @@ scipy.
 
 `cached=True` keeps the sessions in memory instead: what the design costs beyond its files.
 
-Left out, in favour of the reference: its bookkeeping of labels and texts.
+Left out, in favour of the reference: its bookkeeping of labels and texts, and the augmentation of padded channels.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from otolith.data.augmenter import AugmentConfig
 from otolith.types import PATCH_SAMPLES
 
 
-def write_sessions(folder: Path, windows: NDArray[np.float32], rate: float, names: Sequence[str]) -> None:
-    """Windows [N, T, C], a folder and a parquet file for each."""
-    for number, window in enumerate(windows):
-        frame = pd.DataFrame(window, columns=list(names))
+def write_sessions(folder: Path, windows: Sequence[NDArray[np.float32]], rates: Sequence[float]) -> None:
+    """Windows [T, C], a folder and a parquet file for each."""
+    for number, (window, rate) in enumerate(zip(windows, rates, strict=True)):
+        frame = pd.DataFrame(window, columns=[f"channel_{c}" for c in range(window.shape[1])])
         frame.insert(0, "timestamp_sec", np.arange(len(frame)) / rate)
         path = folder / f"{number:06d}" / "data.parquet"
         path.parent.mkdir(parents=True)
@@ -72,13 +72,13 @@ def pad(samples: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def prepare(
-    data: Tensor, rate: float, seconds: float, ratio: float, augment: AugmentConfig | None
+    windows: Sequence[Tensor], rates: Sequence[float], seconds: float, ratio: float, augment: AugmentConfig | None
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-    """What the training loop does with a padded batch [B, T, C], window by window.
+    """What the training loop does with a batch, window by window.
 
     Args:
-        data: A padded batch.
-        rate: Samples per second.
+        windows: Of a batch, each [T, C] without its padding.
+        rates: Samples per second of each.
         seconds: Duration of a patch.
         ratio: Share of the patches to hide.
         augment: Probabilities and strengths of the second view; None makes none.
@@ -86,14 +86,14 @@ def prepare(
     Returns:
         patches [B, P, 64, C], their mask [B, P], the second view, hidden patches [B, P].
     """
-    patches, mask = pad([_patches(window, int(rate * seconds)) for window in data])
+    patches, mask = pad([_patches(w, int(rate * seconds)) for w, rate in zip(windows, rates, strict=True)])
     second = None
     if augment is not None:
         second = torch.zeros_like(patches)
-        for i, valid in enumerate(mask):
-            kept = patches[i, valid]
+        for i, (valid, window) in enumerate(zip(mask, windows, strict=True)):
+            kept = patches[i, valid, :, : window.shape[1]]
             flat = _augment(kept.reshape(-1, kept.shape[-1]), PATCH_SAMPLES / seconds, augment)
-            second[i, valid] = flat.reshape(kept.shape)
+            second[i, valid, :, : window.shape[1]] = flat.reshape(kept.shape)
     return patches, mask, second, (torch.rand(mask.shape) < ratio) & mask
 
 
