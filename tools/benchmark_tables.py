@@ -48,6 +48,23 @@ def supervision(results: pd.DataFrame) -> str:
     return table(["model", "dataset", *SUPERVISION.values()], sorted(lines, key=lambda line: (line[1], line[0])))
 
 
+def choices(results: pd.DataFrame) -> str:
+    """Macro-F1 with its interval, and F1 of each activity, of one recipe a row on a dataset that was left out."""
+    rows = results[(results["protocol"] == "leave-one-dataset-out") & (results["model"] != "chance")]
+    found = {model: part.set_index("metric")["value"] for model, part in rows.groupby("model", sort=False)}
+    classes = [name for name in next(iter(found.values())).index if name.startswith("f1/")]
+    lines = [
+        [
+            model,
+            f"{v['macro_f1']:.3f} ({v['macro_f1_low']:.3f} to {v['macro_f1_high']:.3f})",
+            *(f"{v[c]:.2f}" for c in classes),
+        ]
+        for model, v in found.items()
+    ]
+    head = ["recipe", "macro-F1 (95 % interval over people)", *(name.removeprefix("f1/") for name in classes)]
+    return table(head, lines)
+
+
 def transfer(results: pd.DataFrame) -> str:
     """Accuracy and macro-F1 with its interval on datasets that a model has not learnt from."""
     rows = results[~results["protocol"].str.startswith("enrol")]
