@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -301,6 +302,27 @@ def test_nothing_to_train_on(indexes: list[WindowIndex], text: TextTable) -> Non
 def test_a_batch_has_one_width(training: Windows) -> None:
     for batch in islice(Plan(training, SamplingConfig(batch_size=8), 0).loader(0, workers=0), 20):
         assert bool(batch.channel_mask.all())
+
+
+def padding(batches: Iterable[Batch]) -> float:
+    """Share of the places for patches of channels that hold none."""
+    valid = [batch.patch_mask[:, :, None] & batch.channel_mask[:, None] for batch in batches]
+    return 1 - sum(int(v.sum()) for v in valid) / sum(v.numel() for v in valid)
+
+
+@pytest.mark.parametrize("changes", [{}, {"upright": True}, {"one_placement": True}])
+def test_little_of_an_epoch_is_padding(changes: dict[str, Any], indexes: list[WindowIndex], text: TextTable) -> None:
+    """3, 6 and 12 channels at 20, 50 and 100 Hz."""
+    config = replace(CONFIG, **changes)
+    if config.upright:
+        text = dict.fromkeys(describe_channels(indexes, CONFIG.view, upright=True), np.ones(16, np.float32))
+    training = Windows(indexes, text, config, augment=AugmentConfig(), views=True, mask=MaskConfig())
+    sampling = SamplingConfig(batch_size=16)
+    arguments = (training.dataset, training.bucket(), training.group_numbers(), sampling)
+    rows = epoch_batches(*arguments, seed=0, epoch=0)
+    assert padding(training[Request(r, (0, 0, n))] for n, r in enumerate(rows)) < 0.1
+    mixed = np.random.default_rng(0).permutation(rows.ravel()).reshape(rows.shape)
+    assert padding(training[Request(r, (0, 0, n))] for n, r in enumerate(mixed)) > 0.1
 
 
 @pytest.mark.parametrize("first", [0, 11])
