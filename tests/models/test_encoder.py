@@ -88,6 +88,21 @@ def test_hidden_content_does_not_leak(size: str, encoders: dict[str, Encoder], s
     assert change[masked].min() > 1e-3
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_what_is_hidden_is_not_computed_and_the_rest_is_as_ever(
+    share: float, encoders: dict[str, Encoder], spar_batch: Batch
+) -> None:
+    masked = torch.rand(len(spar_batch), 4, 6, generator=torch.Generator().manual_seed(1)) < share
+    encoder, seen = encoders["tiny"], []
+    handle = encoder.stem.register_forward_hook(lambda _module, _given, out: seen.append(out.shape[:3].numel()))
+    with torch.no_grad():
+        found = encoder._visible(spar_batch.patches, masked)
+        expected = torch.where(masked[..., None], encoder.mask_token, encoder.tokens(spar_batch.patches))
+    handle.remove()
+    torch.testing.assert_close(found, expected)
+    assert seen[0] == int((~masked).sum())
+
+
 @pytest.mark.parametrize("size", SIZE_NAMES)
 def test_gravity_and_amplitude_matter(size: str, encoders: dict[str, Encoder], spar_batch: Batch) -> None:
     """The z-scored shape is the same in all three; only the mean (direction of gravity) and the scale differ."""
