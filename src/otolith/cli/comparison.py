@@ -75,7 +75,7 @@ def make_side(index: WindowIndex, model: TextModel, seed: int) -> Side:
     columns = same_columns(index, windows.config.view)
     torch.manual_seed(seed)
     untrained = model.untrained()
-    features = embed_windows(model, windows, model.features)
+    features = embed_windows(model, windows, model.channel_features)
     first = int(index.recording[0])
     kept = [index.dataset.channels(first)[c] for c in columns[first]]
     places = zip(index.recording.tolist(), index.start, index.length, strict=True)
@@ -83,7 +83,7 @@ def make_side(index: WindowIndex, model: TextModel, seed: int) -> Side:
     return Side(
         np.stack(cut),
         features,
-        embed_windows(untrained, windows, untrained.features),
+        embed_windows(untrained, windows, untrained.channel_features),
         features[:, : model.bank.config.dim],
         index.label,
         index.subject,

@@ -66,12 +66,25 @@ class Otolith(TextModel):
         return out
 
     def features(self, batch: Batch) -> Tensor:
-        """What enrolment learns from [B, E + D]: the text-space vector and the mean token, each of unit length."""
+        """The text-space vector and the mean token [B, E + D], each of unit length."""
+        return self._features(batch)[0]
+
+    def channel_features(self, batch: Batch) -> Tensor:
+        """`features`, then the mean token of each channel in order, together of unit length [B, E + D + C D].
+
+        All windows must show the same channels. A few examples teach more by these than by one mean over channels that
+        say different things.
+        """
+        return torch.cat(self._features(batch), dim=-1)
+
+    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         tokens = self.tokens(batch)
         valid = (batch.patch_mask[:, :, None] & batch.channel_mask[:, None, :])[..., None].to(tokens.dtype)
-        mean = (tokens * valid).sum((1, 2)) / valid.sum((1, 2))
-        mean = F.normalize(mean - mean.mean(-1, keepdim=True), dim=-1)
-        return torch.cat([self.head(tokens, batch.patch_mask, batch.channel_mask), mean.float()], dim=-1)
+        by_channel = (tokens * valid).sum(1)
+        mean = _centred(by_channel.sum(1) / valid.sum((1, 2)))
+        vector = self.head(tokens, batch.patch_mask, batch.channel_mask)
+        each = _centred((by_channel / valid.sum(1).clamp(min=1)).flatten(1))
+        return torch.cat([vector, mean.float()], dim=-1), each.float()
 
     def answering(self) -> nn.ModuleList:
         """Encoder and head."""
@@ -85,6 +98,10 @@ class Otolith(TextModel):
     def of_sizes(cls, sizes: Mapping[str, Any]) -> Self:
         """A model at random initialisation."""
         return cls(EncoderConfig(**sizes["encoder"]), LabelBankConfig(**sizes["bank"]))
+
+
+def _centred(rows: Tensor) -> Tensor:
+    return F.normalize(rows - rows.mean(-1, keepdim=True), dim=-1)
 
 
 def _unless_full(mask: Tensor) -> Tensor | None:

@@ -106,7 +106,7 @@ class TextStudent(TextModel):
         return self.project(self._see_windows(batch))
 
     def features(self, batch: Batch) -> Tensor:
-        """What enrolment learns from [B, E + D]: the text-space vector and the network's feature, of unit length.
+        """The text-space vector and the network's feature [B, E + D], each of unit length.
 
         Raises:
             DataError: Other channels, longer windows or other patches than the student was taught with.

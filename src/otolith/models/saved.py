@@ -164,7 +164,11 @@ class TextModel(Reader):
 
     @abstractmethod
     def features(self, batch: Batch) -> Tensor:
-        """What enrolment learns from [B, E + D]: the text-space vector and a feature, each of unit length."""
+        """Windows of any channels as vectors [B, E + D]: the text-space vector and a feature, each of unit length."""
+
+    def channel_features(self, batch: Batch) -> Tensor:
+        """What enrolment learns from [B, F]: `features`; of a model that tells channels apart, one of each as well."""
+        return self.features(batch)
 
     @abstractmethod
     def answering(self) -> nn.ModuleList:

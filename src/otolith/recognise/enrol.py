@@ -209,7 +209,8 @@ class Enrolment:
         width = len(self.arrays["mean"])
         if features.ndim != 2 or features.shape[1] != width:
             raise DataError(
-                f"features of shape {list(features.shape)}, but the examples had width {width}: use the same model"
+                f"features of shape {list(features.shape)}, but the examples had width {width}: use the same model "
+                "and recordings of the same sensors"
             )
         scores = SHARPNESS * METHODS[self.method].score(features - self.arrays["mean"], self.arrays)
         if "texts" in self.arrays:

@@ -125,17 +125,24 @@ class Recogniser:
             ConfigError: The view keeps no channel.
             DataError: The windows are shorter than one patch.
         """
-        columns = self.view.columns(channels)
+        columns = self._columns(channels)
         kept = tuple(channels[c] for c in columns)
         batches = (windows[i : i + self.batch_size][..., columns] for i in range(0, len(windows), self.batch_size))
         return self._run(self._batch(*_all_in_range(batch, rate), kept) for batch in batches)
+
+    def _columns(self, channels: Sequence[Channel]) -> list[int]:
+        """What the view keeps. Where a model goes by words and not by place, in an order of its own: a profile serves
+        recordings whose columns come in another one.
+        """
+        columns = self.view.columns(channels)
+        return sorted(columns, key=lambda c: channels[c].description) if self.model.reads_channels else columns
 
     def _prepare(self, recording: Recording, step_seconds: float | None) -> _Prepared:
         step = self.step_seconds if step_seconds is None else step_seconds
         if not step > 0:
             raise ConfigError(f"a step of {step:g} s from one window to the next is not positive; give seconds above 0")
         where = f"recording '{recording.name}'"
-        columns = self.view.columns(recording.channels)
+        columns = self._columns(recording.channels)
         signal, rate = _in_range(recording.signal[:, columns], recording.rate)
         channels = tuple(recording.channels[c] for c in columns)
         length = min(round(self.window_seconds * rate), len(signal))
@@ -174,7 +181,7 @@ class Recogniser:
         was_training = self.model.training
         self.model.eval()
         try:
-            parts = [self.model.features(batch.to(device)).float().cpu().numpy() for batch in batches]
+            parts = [self.model.channel_features(batch.to(device)).float().cpu().numpy() for batch in batches]
         finally:
             self.model.train(was_training)
         features = np.concatenate(parts)
