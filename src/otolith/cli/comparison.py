@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from otolith.data.channels import triads
 from otolith.data.loader import LoaderConfig, Windows, describe_channels
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
-from otolith.evaluate.baselines import LogisticOnStatistics, NearestRawWindow
+from otolith.evaluate.baselines import LogisticOnStatistics, MiniRocketRidge, NearestRawWindow
 from otolith.evaluate.metrics import chance, scores
 from otolith.evaluate.results import Row, rows
 from otolith.models.saved import TextModel
@@ -185,6 +186,10 @@ def enrolment(
                 )
                 for suffix, prior in (("", None), ("+words", words))
             }
+            if find_spec("aeon"):  # the extra `baselines`
+                ours["minirocket"] = (
+                    MiniRocketRidge(draw).fit(given.signals, list(given.labels)).predict(queries.signals)
+                )
             lines += compare(given, queries, ours, classes, protocol=f"enrol-k{k}", fold=f"draw-{draw}", **place)
     return lines
 
