@@ -13,7 +13,7 @@ SETS := spar utd_mhad tug hapt wisdm dsads
 TRAINED := hapt dsads wisdm utd_mhad tug
 SIX := "walking,walking upstairs,walking downstairs,sitting,standing,lying"
 
-.PHONY: help venv demo demo-seeds hapt student-text utd benchmark transfer transfer-data transfer-of-all tables test test-slow test-baselines lint format docs bench clean
+.PHONY: help venv demo demo-seeds hapt student-text utd benchmark transfer transfer-data transfer-of-all weights tables test test-slow test-baselines lint format docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -92,6 +92,13 @@ transfer-data: venv
 transfer-of-all: transfer-data
 	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(TRAINED),-d $(BENCH)/data/$(data)) -o $(BENCH)/all --resume
 	$(BIN)/otolith evaluate -m $(BENCH)/all -d $(BENCH)/data/spar -d $(BENCH)/data/motionsense -o $(BENCH)/transfer.csv --examples 1,4,16
+
+weights: transfer-of-all  ## weights as they come with the package, made anew: runs/benchmark/weights (likewise)
+	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(TRAINED),-d $(BENCH)/data/$(data)) --size tiny --steps 1500 -o $(BENCH)/all-tiny --resume
+	$(BIN)/otolith distil -c configs/student-all.yaml $(foreach data,$(filter-out dsads,$(TRAINED)),-d $(BENCH)/data/$(data)) \
+		--from $(BENCH)/all/best.safetensors -o $(BENCH)/all-student --resume
+	for name in small tiny student; do from=$(BENCH)/all-$$name; test $$name = small && from=$(BENCH)/all; \
+		$(BIN)/otolith release $$from/best.safetensors -o $(BENCH)/weights/otolith-$$name.safetensors || exit 1; done
 
 transfer-without-%: transfer-data
 	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(filter-out $*,$(TRAINED)),-d $(BENCH)/data/$(data)) \
