@@ -86,7 +86,8 @@ def enrolment(results: pd.DataFrame) -> str:
     mean = rows.groupby(["dataset", "model", "protocol"], sort=False)["value"].mean()
     shots = sorted(rows["protocol"].unique(), key=lambda name: int(name.removeprefix("enrol-k")))
     places = rows[["dataset", "model"]].drop_duplicates().itertuples(index=False, name=None)
-    lines = [[d, f"`{m}`", *(f"{mean[d, m, shot]:.3f}" for shot in shots)] for d, m in places]
+    cells = {place: f"{value:.3f}" for place, value in mean.items()}
+    lines = [[d, f"`{m}`", *(cells.get((d, m, shot), "") for shot in shots)] for d, m in places]
     return table(["dataset", "model", *(f"k = {name.removeprefix('enrol-k')}" for name in shots)], lines)
 
 
