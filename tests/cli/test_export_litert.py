@@ -40,16 +40,18 @@ def worded(spar_dataset: Dataset, checkpoint: Path, tmp_path_factory: pytest.Tem
 
 
 def test_the_encoder_in_all_precisions(checkpoint: Path, spar_dataset: Dataset, tmp_path: Path) -> None:
+    # Answers of an encoder of a few steps are nearly ties, which 8 bits turn over: how far outputs are off says more.
     # A process of its own: converter and runtime write to standard error past Python.
     code = "from otolith.cli.main import main; main()"
     arguments = ["export", "-m", checkpoint, "-d", spar_dataset.path, "-o", tmp_path, "--placement", "left wrist",
-                 "--format", "litert", "--precision", ",".join(PRECISIONS), "--agreement", 0.9, "--json"]  # fmt: skip
+                 "--format", "litert", "--precision", ",".join(PRECISIONS), "--agreement", 0.1, "--json"]  # fmt: skip
     outcome = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
-    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr == ""
     made = json.loads(outcome.stdout)
     assert [about["precision"] for about in made] == list(PRECISIONS)
     assert made[0]["max_difference"] < 1e-4 and made[0]["agreement"] == 1
-    assert all(about["size_mb"] < made[0]["size_mb"] and about["max_difference"] > 0 for about in made[1:])
+    assert all(about["size_mb"] < made[0]["size_mb"] and 0 < about["max_difference"] < 0.1 for about in made[1:])
     assert made[2]["calibrated_on"] and not set(made[2]["calibrated_on"]) & set(made[2]["people"])
     windows = np.random.default_rng(0).normal(0, 3, (2, 200, 6)).astype(np.float32)
     for about in made:

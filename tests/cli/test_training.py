@@ -122,9 +122,9 @@ def test_a_parent_of_another_split(otolith: Command, refused: Callable[..., str]
     assert "subject01 of 'spar' is held out here" in said
 
 
-def test_a_parent_of_stage_2(refused: Callable[..., str], few: Path, checkpoint: Path) -> None:
-    said = refused("align", "-o", "run", "-d", few, "--from", checkpoint, *tiny(*SPLIT))
-    assert said.endswith("is of stage 'align': start from a checkpoint of stage 1 (otolith pretrain)")
+def test_a_parent_of_stage_2_with_another_bank(refused: Callable[..., str], few: Path, checkpoint: Path) -> None:
+    said = refused("align", "-o", "run", "-d", few, "--from", checkpoint, *tiny(*SPLIT, "bank.prototypes=2"))
+    assert said.endswith("or of stage 2 with the same bank")
 
 
 def test_a_run_that_failed_at_once_can_be_corrected(otolith: Command, few: Path, tmp_path: Path) -> None:
