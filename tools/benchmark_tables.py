@@ -48,6 +48,12 @@ def supervision(results: pd.DataFrame) -> str:
     return table(["model", "dataset", *SUPERVISION.values()], sorted(lines, key=lambda line: (line[1], line[0])))
 
 
+def macro_f1(value: pd.Series) -> str:
+    """Macro-F1 of a model's metrics, with its interval where there is one."""
+    interval = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""
+    return f"{value['macro_f1']:.3f}{interval}"
+
+
 def choices(results: pd.DataFrame) -> str:
     """Macro-F1 with its interval, and F1 of each activity, of one recipe a row on a dataset that was left out."""
     rows = results[(results["protocol"] == "leave-one-dataset-out") & (results["model"] != "chance")]
@@ -56,7 +62,7 @@ def choices(results: pd.DataFrame) -> str:
     lines = [
         [
             model,
-            f"{v['macro_f1']:.3f} ({v['macro_f1_low']:.3f} to {v['macro_f1_high']:.3f})",
+            macro_f1(v),
             *(f"{v[c]:.2f}" for c in classes),
         ]
         for model, v in found.items()
@@ -71,10 +77,9 @@ def transfer(results: pd.DataFrame) -> str:
     lines = []
     for (dataset, protocol, model), part in rows.groupby(["dataset", "protocol", "model"], sort=False):
         value = part.drop_duplicates("metric").set_index("metric")["value"]
-        ends = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""
         classes = str(int(rows.loc[rows["dataset"] == dataset, "metric"].str.startswith("f1/").groupby(
             [rows["model"], rows["protocol"]]).sum().max()))  # fmt: skip
-        numbers = [f"{value['accuracy']:.3f}", f"{value['macro_f1']:.3f}{ends}", str(part["n"].iloc[0])]
+        numbers = [f"{value['accuracy']:.3f}", macro_f1(value), str(part["n"].iloc[0])]
         lines.append([str(dataset), str(protocol), f"`{model}`", classes, *numbers])
     head = ["dataset", "protocol", "model", "activities", "accuracy", "macro-F1 (95 % interval over people)", "windows"]
     return table(head, lines)

@@ -49,9 +49,8 @@ def hapt(results: pd.DataFrame) -> str:
     lines = []
     for (dataset, protocol, model), rows in results.groupby(["dataset", "protocol", "model"], sort=False):
         value = rows.set_index("metric")["value"]
-        interval = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""
         windows = str(rows["n"].iloc[0])
-        cells = [f"{value['accuracy']:.3f}", f"{value['macro_f1']:.3f}{interval}", windows]
+        cells = [f"{value['accuracy']:.3f}", benchmark_tables.macro_f1(value), windows]
         lines.append([str(dataset), str(protocol), f"`{model}`", *cells])
     return table(["dataset", "protocol", "model", "accuracy", "macro-F1 (95 % interval over people)", "windows"], lines)
 

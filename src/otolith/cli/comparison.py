@@ -96,7 +96,7 @@ def as_seen_by(model: TextModel, index: WindowIndex) -> Windows:
     """Windows cut as the model was trained to see them."""
     recogniser = Recogniser(model)
     view: ChannelView = recogniser.view
-    upright = recogniser.upright
+    upright = model.upright
     config = LoaderConfig(
         recogniser.window_seconds, patch_seconds=(recogniser.patch_seconds,), view=view, upright=upright
     )

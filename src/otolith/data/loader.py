@@ -18,7 +18,7 @@ from otolith.data.channels import Channel, triads
 from otolith.data.masking import check_masking, structured_mask
 from otolith.data.patches import to_patches
 from otolith.data.sampling import SamplingConfig, epoch_batches
-from otolith.data.upright import add_upright, with_upright
+from otolith.data.upright import add_upright, seen
 from otolith.data.views import ChannelView
 from otolith.data.windows import UNLABELLED, WindowIndex
 from otolith.types import MAX_CHANNELS, PATCH_SAMPLES, Batch, ConfigError, DataError
@@ -88,8 +88,8 @@ def cut(
 ) -> Cut:
     """Windows [B, T, C] in reference units at `rate` to patches, `upright` with channels along gravity and across."""
     if upright:
-        windows, channels = add_upright(windows, channels), with_upright(channels)
-    return Cut(to_patches(windows, rate, seconds), channels, seconds)
+        windows = add_upright(windows, channels)
+    return Cut(to_patches(windows, rate, seconds), seen(channels, upright=upright), seconds)
 
 
 def references(channels: Sequence[Channel]) -> NDArray[np.float32]:
@@ -284,10 +284,8 @@ class Windows(TorchDataset[Batch]):
 
     def bucket(self) -> NDArray[np.int64]:
         """[N] number of channels that each window shows."""
-        shown = {key: [c.channels for c in choices] for key, choices in self.shown.items()}
-        if self.config.upright:
-            shown = {key: [with_upright(channels) for channels in choices] for key, choices in shown.items()}
-        widest = {key: max(map(len, choices)) for key, choices in shown.items()}
+        upright = self.config.upright
+        widest = {k: max(len(seen(s.channels, upright=upright)) for s in shown) for k, shown in self.shown.items()}
         return np.concatenate(
             [np.array([widest[d, int(k)] for k in layout], dtype=np.int64) for d, layout in enumerate(self.layout)]
         )
@@ -377,9 +375,7 @@ class Plan:
 def describe_channels(indexes: Sequence[WindowIndex], view: ChannelView, *, upright: bool = False) -> list[str]:
     """Descriptions of all channels that the view keeps, and of those made of them, each once, sorted."""
     layouts = [tuple(filter(view.keeps, channels)) for index in indexes for channels in index.dataset.layouts]
-    if upright:
-        layouts = [with_upright(channels) for channels in layouts]
-    return sorted({channel.description for channels in layouts for channel in channels})
+    return sorted({channel.description for channels in layouts for channel in seen(channels, upright=upright)})
 
 
 __all__ = ["UNLABELLED", "Cut", "LoaderConfig", "MaskConfig", "Plan", "Request", "Windows", "collate", "cut"]

@@ -31,6 +31,11 @@ def with_upright(channels: Sequence[Channel]) -> tuple[Channel, ...]:
     return (*channels, *made)
 
 
+def seen(channels: Sequence[Channel], *, upright: bool) -> tuple[Channel, ...]:
+    """What a model sees of channels: those of `with_upright`, or them alone."""
+    return with_upright(channels) if upright else tuple(channels)
+
+
 def add_upright(windows: NDArray[np.float32], channels: Sequence[Channel]) -> NDArray[np.float32]:
     """Windows with the channels of `with_upright`.
 

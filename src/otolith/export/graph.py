@@ -16,7 +16,7 @@ from otolith.data.channels import Channel
 from otolith.data.loader import references
 from otolith.data.patches import patch_count, resample_matrix
 from otolith.data.patching import PatchingConfig, fixed_bounds, take_patches
-from otolith.data.upright import LEAST, Triad, bodies, with_upright
+from otolith.data.upright import LEAST, Triad, bodies, seen
 from otolith.models.model import Otolith
 from otolith.models.pupil import Student, TextStudent
 from otolith.models.student import InertialTransformer
@@ -222,15 +222,14 @@ def word_graph(
     """
     cut = Cut.of_windows(samples, rate, patch_seconds)
     network: nn.Module
-    upright = isinstance(model, Otolith) and model.upright
     if isinstance(model, Otolith):
-        seen = with_upright(channels) if upright else channels
-        words = model.texts.sentences([channel.description for channel in seen])
+        said = [channel.description for channel in seen(channels, upright=model.upright)]
+        words = model.texts.sentences(said)
         network = EncoderNetwork(model, words, patch_seconds)
     else:
         centre = ((np.arange(len(cut.starts)) + 0.5) / len(cut.starts)).astype(np.float32)
         network = StudentNetwork(model.net, model.text, centre, np.full_like(centre, patch_seconds), unit=True)
-    return _checked(Graph(network, cut, channels, inside=inside, upright=upright), samples, trials=False)
+    return _checked(Graph(network, cut, channels, inside=inside, upright=model.upright), samples, trials=False)
 
 
 def example(samples: int, channels: int, *, trials: bool, batch: int = 1) -> tuple[Tensor, ...]:

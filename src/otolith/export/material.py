@@ -16,7 +16,7 @@ from otolith.data.patching import PatchingConfig
 from otolith.data.prepared import PrepareConfig
 from otolith.data.segments import SegmentConfig, Segments
 from otolith.data.store import Dataset
-from otolith.data.upright import with_upright
+from otolith.data.upright import seen
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
 from otolith.export.graph import Graph, class_graph, word_graph
@@ -189,15 +189,13 @@ def gather(model: Exportable, index: WindowIndex, config: SegmentConfig, contrac
 @torch.no_grad()
 def _embedded(model: TextStudent | Otolith, signal: Floats, contract: Contract) -> Floats:
     """Unit vectors [N, E] of SI windows, as `Recogniser` makes them."""
-    upright = isinstance(model, Otolith) and model.upright
-    seen = with_upright(contract.channels) if upright else contract.channels
-    said = sorted({channel.description for channel in seen})
+    said = sorted({channel.description for channel in seen(contract.channels, upright=model.upright)})
     # A student looks at no words, and where several placements are joined no text has theirs.
     words = model.texts.table(said) if isinstance(model, Otolith) else dict.fromkeys(said, np.zeros(1, np.float32))
     patch_seconds = float(model.meta["loader"]["patch_seconds"][0])
     parts = []
     for first in range(0, len(signal), _BATCH):
         some = signal[first : first + _BATCH] / references(contract.channels)
-        pieces = cut(some, contract.channels, contract.rate, patch_seconds, upright=upright)
+        pieces = cut(some, contract.channels, contract.rate, patch_seconds, upright=model.upright)
         parts.append(model.embed(collate([pieces], words)).numpy())
     return np.concatenate(parts)

@@ -45,11 +45,6 @@ class Otolith(TextModel):
         super().__init__(bank, texts, meta)
         self.encoder, self.head = parts
 
-    @property
-    def upright(self) -> bool:
-        """Whether it was trained to see channels along gravity and across it."""
-        return bool(self.meta.get("loader", {}).get("upright", False))
-
     def tokens(self, batch: Batch, *, augmented: bool = False, masked: Tensor | None = None) -> Tensor:
         """Tokens [B, P, C, D] of a batch, or of its augmented view."""
         patches = batch.augmented if augmented else batch.patches

@@ -170,6 +170,11 @@ class TextModel(Reader):
         """What enrolment learns from [B, F]: `features`; of a model that tells channels apart, one of each as well."""
         return self.features(batch)
 
+    @property
+    def upright(self) -> bool:
+        """Whether it was trained to see channels along gravity and across it."""
+        return bool(self.meta.get("loader", {}).get("upright", False))
+
     @abstractmethod
     def answering(self) -> nn.ModuleList:
         """The parts that embed a window; on a device the bank gives way to the prototypes of the wanted words."""

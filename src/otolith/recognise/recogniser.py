@@ -14,7 +14,7 @@ from otolith.data.loader import collate, cut, references
 from otolith.data.patches import patch_count
 from otolith.data.recording import Recording
 from otolith.data.signal import resample
-from otolith.data.upright import with_upright
+from otolith.data.upright import seen
 from otolith.data.views import ChannelView
 from otolith.data.windows import window_starts
 from otolith.models.saved import TextModel
@@ -75,7 +75,6 @@ class Recogniser:
             self.window_seconds = float(loader["window_seconds"])
             self.step_seconds = float(loader["step_seconds"])
             self.patch_seconds = float(loader["patch_seconds"][0])
-            self.upright = bool(loader.get("upright", False))
             choice = loader["view"]
             self.view = ChannelView(tuple(choice["sensors"]), tuple(choice["placements"]), choice["gravity"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -169,10 +168,10 @@ class Recogniser:
             yield self._batch(ready.signal[rows[:, None] + span], ready.rate, ready.channels)
 
     def _batch(self, windows: NDArray[np.float32], rate: float, channels: tuple[Channel, ...]) -> Batch:
-        seen = with_upright(channels) if self.upright else channels
-        said = sorted({channel.description for channel in seen})
+        upright = self.model.upright
+        said = sorted({channel.description for channel in seen(channels, upright=upright)})
         text = self.model.texts.table(said) if self.model.reads_channels else dict.fromkeys(said, _NO_WORDS)
-        pieces = cut(windows / references(channels), channels, rate, self.patch_seconds, upright=self.upright)
+        pieces = cut(windows / references(channels), channels, rate, self.patch_seconds, upright=upright)
         return collate([pieces], text)
 
     @torch.no_grad()

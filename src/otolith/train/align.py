@@ -96,6 +96,7 @@ class AlignModule(nn.Module):
             objective.soft_temperature,
             objective.hardness,
         )
+        asked = [set(with_general(list(own))) for own in datasets.values()]
         # Not in checkpoints: all of these follow from the labels.
         for name, value in {
             "text_tokens": tokens,
@@ -103,9 +104,7 @@ class AlignModule(nn.Module):
             "sizes": sizes,
             "first": sizes.cumsum(0) - sizes,
             **vars(relations),
-            "asked": torch.tensor(
-                [[label in set(with_general(list(own))) for label in labels] for own in datasets.values()]
-            ),
+            "asked": torch.tensor([[label in own for label in labels] for own in asked]),
         }.items():
             self.register_buffer(name, value, persistent=False)
 
@@ -164,7 +163,8 @@ class AlignTask(Task):
     stage = "align"
 
     def __init__(self, model: Otolith, config: AlignConfig, sources: Sources, parent: dict[str, Any] | None) -> None:
-        module = AlignModule(model, config.objective, sources.labels, sources.labels_by_dataset())
+        self.known = sources.labels_by_dataset()
+        module = AlignModule(model, config.objective, sources.labels, self.known)
         super().__init__(model, module, sources, config.loader, parent)
         self.model = model
         self.held_out = evaluation_windows(sources.val, sources, config.loader, limit=3000)
@@ -178,11 +178,10 @@ class AlignTask(Task):
         logits = self.model.logits(torch.from_numpy(embedding).to(prototypes.device), prototypes).cpu()
         self.model.meta["calibration"] = calibrate(logits, torch.from_numpy(self.held_out.label))
         truth, metrics = self.held_out.label, {}
-        known = self.sources.labels_by_dataset()
         for number, name in enumerate(self.sources.names):
             rows = self.held_out.dataset == number
             if rows.any():  # asked among its own labels: that walking on a treadmill is walking is no mistake
-                own = [i for i, label in enumerate(self.sources.labels) if label in known[name]]
+                own = [i for i, label in enumerate(self.sources.labels) if label in self.known[name]]
                 said = np.array(own)[logits[rows][:, own].argmax(1).numpy()]
                 metrics[f"{SCORE}/{name}"] = macro_f1(truth[rows], said, np.unique(truth[rows]))
         metrics[SCORE] = float(np.mean(list(metrics.values())))

@@ -73,7 +73,7 @@ class Sources:
     def labels_by_dataset(self) -> dict[str, set[str]]:
         """The labels of each dataset's training windows."""
         return {
-            name: {*map(str, index.label)} & set(self.labels)
+            name: set(np.unique(index.label).tolist()) & set(self.labels)
             for name, index in zip(self.names, self.train, strict=True)
         }
 
