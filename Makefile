@@ -98,7 +98,8 @@ weights: transfer-of-all  ## weights as they come with the package, made anew: r
 	$(BIN)/otolith distil -c configs/student-all.yaml $(foreach data,$(filter-out dsads,$(TRAINED)),-d $(BENCH)/data/$(data)) \
 		--from $(BENCH)/all/best.safetensors -o $(BENCH)/all-student --resume
 	for name in small tiny student; do from=$(BENCH)/all-$$name; test $$name = small && from=$(BENCH)/all; \
-		$(BIN)/otolith release $$from/best.safetensors -o $(BENCH)/weights/otolith-$$name.safetensors || exit 1; done
+		$(BIN)/otolith release $$from/best.safetensors -o $(BENCH)/weights/otolith-$$name.safetensors \
+			$$(for data in $(TRAINED); do test $$name-$$data = student-dsads || echo -d $(BENCH)/data/$$data; done) || exit 1; done
 
 transfer-without-%: transfer-data
 	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(filter-out $*,$(TRAINED)),-d $(BENCH)/data/$(data)) \
