@@ -94,7 +94,7 @@ transfer-of-all: transfer-data
 	$(BIN)/otolith evaluate -m $(BENCH)/all -d $(BENCH)/data/spar -d $(BENCH)/data/motionsense -o $(BENCH)/transfer.csv --examples 1,4,16
 
 weights: transfer-of-all  ## weights as they come with the package, made anew: runs/benchmark/weights (likewise)
-	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(TRAINED),-d $(BENCH)/data/$(data)) --size tiny --steps 1500 -o $(BENCH)/all-tiny --resume
+	$(BIN)/otolith align -c configs/align-all.yaml $(foreach data,$(TRAINED),-d $(BENCH)/data/$(data)) --size tiny --steps 1500 --set 'loader.patch_seconds=[0.75,0.6,1.0]' -o $(BENCH)/all-tiny --resume
 	$(BIN)/otolith distil -c configs/student-all.yaml $(foreach data,$(filter-out dsads,$(TRAINED)),-d $(BENCH)/data/$(data)) \
 		--from $(BENCH)/all/best.safetensors -o $(BENCH)/all-student --resume
 	for name in small tiny student; do from=$(BENCH)/all-$$name; test $$name = small && from=$(BENCH)/all; \

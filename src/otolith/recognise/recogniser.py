@@ -68,7 +68,7 @@ class Recogniser:
         CheckpointError: The model does not say how its windows are made.
     """
 
-    def __init__(self, model: TextModel, batch_size: int = 256) -> None:
+    def __init__(self, model: TextModel, batch_size: int = 64) -> None:
         self.model, self.batch_size = model, batch_size
         try:
             loader = model.meta["loader"]
