@@ -99,14 +99,6 @@ def test_logits(model: Otolith, spar_batch: Batch) -> None:
     torch.testing.assert_close(model.logits(embedding, prototypes), expected)
 
 
-@torch.no_grad()
-def test_views(model: Otolith, spar_batch: Batch) -> None:
-    both = replace(spar_batch, augmented=spar_batch.patches * 0.5)
-    assert torch.equal(model.tokens(both, augmented=True), model.tokens(replace(spar_batch, patches=both.augmented)))
-    with pytest.raises(ValueError, match="no augmented view"):
-        model.tokens(spar_batch, augmented=True)
-
-
 def test_fingerprint_follows_the_weights(model: Otolith) -> None:
     before = model.fingerprint()
     assert model.fingerprint() == before

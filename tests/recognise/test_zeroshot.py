@@ -8,7 +8,7 @@ from otolith.data.labels import group_of, sentences
 from otolith.models.model import Otolith
 from otolith.recognise.calibrate import UNKNOWN, Threshold, abstain, label_threshold
 from otolith.recognise.enrol import TextPrior
-from otolith.recognise.zeroshot import check_labels, open_set, zero_shot
+from otolith.recognise.zeroshot import check_labels, open_set, unlearnt, zero_shot
 from otolith.types import CheckpointError, ConfigError, DataError
 
 LABELS = ["walking", "jogging", "running", "sitting", "lying"]
@@ -34,6 +34,13 @@ def test_finds_the_words_that_a_window_lies_at(model: Otolith, vectors: np.ndarr
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
     swapped = zero_shot(model, vectors, LABELS[::-1])
     np.testing.assert_allclose(swapped, probabilities[:, ::-1], atol=1e-5)
+
+
+def test_activities_that_were_never_shown_are_told_apart(calibrated: Otolith) -> None:
+    asked = ["Walking", "strolling", "bent over row", "my move", "climbing stairs"]
+    assert unlearnt(calibrated, asked) == ["bent over row", "my move", "climbing stairs"]
+    calibrated.meta["labels"] = ["walking on a treadmill"]  # a kind of walking
+    assert unlearnt(calibrated, ["walking", "jogging"]) == ["jogging"]
 
 
 def test_is_the_softmax_of_the_models_scores(model: Otolith, calibrated: Otolith, vectors: np.ndarray) -> None:

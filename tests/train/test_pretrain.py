@@ -173,12 +173,12 @@ def test_parts_of_the_loss(batch_and_model: tuple[Batch, Otolith]) -> None:
 
 def test_one_pass_over_both_views_is_two_passes(batch_and_model: tuple[Batch, Otolith]) -> None:
     batch, model = batch_and_model
-    assert batch.masked is not None
+    assert batch.masked is not None and batch.augmented is not None
     module = PretrainModule(model, PretrainObjective(), ["spar"]).eval()
     with torch.no_grad():
         first, second = module._tokens(batch, batch.masked)
         torch.testing.assert_close(first, model.tokens(batch, masked=batch.masked))
-        torch.testing.assert_close(second, model.tokens(batch, augmented=True))
+        torch.testing.assert_close(second, model.tokens(replace(batch, patches=batch.augmented)))
 
 
 def test_contrast_can_be_left_out(batch_and_model: tuple[Batch, Otolith]) -> None:

@@ -69,6 +69,8 @@ def enrol(
     features, labels, spans, unused = examples(found, recogniser)
     names = sorted(set(labels))
     prior = TextPrior.of(loaded, names) if text_weight else None
+    if prior:
+        notes += r.note_on_words(loaded, names, "such a name says little; --text-weight 0 leaves it to the examples")
     enrolled = Enrolment(method, text_weight).fit(features, labels, prior)
     enrolled.calibrate(features, labels, prior, spans, rejected).save(output, loaded)
     r.tell([*notes, *unused, *_doubts(enrolled)])

@@ -113,6 +113,8 @@ def _recognise(
     embedded = recogniser.embed(found, step_seconds=recogniser.window_seconds / 2 if step is None else step)
     names, beliefs, threshold = _beliefs(model, embedded, labels, profile, abstain)
     segments = timeline(embedded.starts, embedded.seconds, beliefs, names, threshold=threshold, minimum_seconds=minimum)
+    if labels is not None:
+        notes += r.note_on_words(model, names, "recognition by name is near chance there; enrol a few seconds of it")
     r.tell([*notes, *r.note_on_gaps(embedded.missing)])
     return names, segments
 

@@ -160,6 +160,17 @@ def notes_on(found: Recording, model: TextModel, view: ChannelView) -> list[str]
     return [*notes, f"this model does not use {names}"] if ignored else notes
 
 
+def note_on_words(model: TextModel, names: Sequence[str], advice: str) -> list[str]:
+    """A sentence on the activities that the model never saw, if there are any, and what to do about it."""
+    from otolith.recognise.zeroshot import unlearnt
+
+    strange = unlearnt(model, names)
+    if not strange:
+        return []
+    some = ", ".join(f"'{name}'" for name in strange[:3]) + (f" and {len(strange) - 3} more" if strange[3:] else "")
+    return [f"this model was never shown {some}: {advice}"]
+
+
 def note_on_gaps(missing: Sequence[tuple[float, float]]) -> list[str]:
     """A sentence on the stretches that nothing is said about, if there are any."""
     if not missing:

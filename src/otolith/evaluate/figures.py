@@ -146,7 +146,7 @@ def embedding_map(
                 mine[:, 0], mine[:, 1], s=12, c=colour, marker=mark_of(index), label=label, alpha=0.75, linewidths=0
             )
         # Distances are what the map is about, so both axes have one scale.
-        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_aspect("equal", adjustable="box")
         axes.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")
         figure.legend(loc="outside right upper", markerscale=1.6)
         return figure

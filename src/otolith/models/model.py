@@ -45,14 +45,12 @@ class Otolith(TextModel):
         super().__init__(bank, texts, meta)
         self.encoder, self.head = parts
 
-    def tokens(self, batch: Batch, *, augmented: bool = False, masked: Tensor | None = None) -> Tensor:
-        """Tokens [B, P, C, D] of a batch, or of its augmented view."""
-        patches = batch.augmented if augmented else batch.patches
-        if patches is None:
-            raise ValueError("the batch has no augmented view")
+    def tokens(self, batch: Batch, *, masked: Tensor | None = None) -> Tensor:
+        """Tokens [B, P, C, D] of a batch; where `masked` [B, P, C], the encoder does not see the content."""
         patch_mask = _unless_full(batch.patch_mask)
         channel_mask = _unless_full(batch.channel_mask)
-        out: Tensor = self.encoder(patches, batch.channel_text, batch.patch_seconds, patch_mask, channel_mask, masked)
+        where = (batch.channel_text, batch.patch_seconds, patch_mask, channel_mask, masked)
+        out: Tensor = self.encoder(batch.patches, *where)
         return out
 
     def embed(self, batch: Batch) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from otolith.data.labels import group_of, resolve, sentences
+from otolith.data.labels import group_of, kind_of, resolve, sentences
 from otolith.models.saved import TextModel
 from otolith.recognise.calibrate import Threshold
 from otolith.types import DataError
@@ -62,6 +62,16 @@ def check_labels(labels: Iterable[str]) -> list[str]:
         given = f"only the label '{tidy[0]}' is given" if tidy else "no label is given"
         raise DataError(f"{given}; name at least two activities to choose between, such as walking and sitting")
     return tidy
+
+
+def unlearnt(model: TextModel, labels: Iterable[str]) -> list[str]:
+    """Those of the labels that are neither activities that the model was trained on nor kinds of these.
+
+    Their words are read, but no motion was ever put to them: recognition by name alone is near chance there.
+    """
+    learnt = {resolve(label) for label in model.meta.get("labels") or ()}
+    learnt |= {kind_of(label) for label in learnt}
+    return [label for label in labels if resolve(label) not in learnt]
 
 
 @torch.no_grad()
