@@ -10,7 +10,7 @@ import torch
 from otolith.models.encoder import SIZES, EncoderConfig
 from otolith.models.io import read_checkpoint, write_checkpoint
 from otolith.models.label_bank import class_scores
-from otolith.models.model import Otolith
+from otolith.models.model import CHANNELS_WEIGHT, Otolith
 from otolith.models.text import SentenceEncoder
 from otolith.models.text_cache import TextCache
 from otolith.types import Batch, CheckpointError, MissingExtraError
@@ -88,6 +88,34 @@ def test_embedding_and_features(model: Otolith, spar_batch: Batch) -> None:
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(5))
     assert torch.equal(features[:, :384], embedding)
     torch.testing.assert_close(features[:, 384:].norm(dim=1), torch.ones(5))
+
+
+@torch.no_grad()
+def test_three_looks_at_each_channel(model: Otolith, spar_batch: Batch) -> None:
+    """The vector, then per channel the token, and mean and spread of the content; channels in their order."""
+    features = model.channel_features(spar_batch)
+    assert features.shape == (5, 384 + 3 * 6 * 32)
+    assert torch.equal(features[:, :384], model.embed(spar_batch))
+    looks = features[:, 384:].view(5, 3, 6 * 32)
+    torch.testing.assert_close(looks.norm(dim=-1), torch.full((5, 3), CHANNELS_WEIGHT))
+    order = [3, 0, 5, 1, 4, 2]
+    turned = replace(spar_batch, patches=spar_batch.patches[..., order], channel_text=spar_batch.channel_text[:, order])
+    again = model.channel_features(turned)[:, 384:].view(5, 3, 6, 32)
+    torch.testing.assert_close(again, looks.view(5, 3, 6, 32)[:, :, order], atol=1e-5, rtol=1e-4)
+    content = model.encoder.tokens(spar_batch.patches)
+    spread = content.std(dim=1, unbiased=False).flatten(1)
+    torch.testing.assert_close(looks[:, 2] / CHANNELS_WEIGHT, spread / spread.norm(dim=1, keepdim=True))
+
+
+@torch.no_grad()
+def test_what_is_padded_is_not_looked_at(model: Otolith, spar_batch: Batch) -> None:
+    padded = replace(
+        spar_batch,
+        patches=torch.cat([spar_batch.patches, spar_batch.patches[:, :1] + 3], dim=1),
+        patch_mask=torch.cat([spar_batch.patch_mask, torch.zeros(5, 1, dtype=torch.bool)], dim=1),
+    )
+    expected = model.channel_features(spar_batch)
+    torch.testing.assert_close(model.channel_features(padded), expected, atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()

@@ -117,6 +117,17 @@ class Encoder(nn.Module):
             [B, P, C, D]. Values at invalid positions mean nothing.
         """
         x = self.tokens(patches) if masked is None else self._visible(patches, masked)
+        return self.in_context(x, channel_text, patch_seconds, patch_mask, channel_mask)
+
+    def in_context(
+        self,
+        x: Tensor,
+        channel_text: Tensor,
+        patch_seconds: Tensor,
+        patch_mask: Tensor | None = None,
+        channel_mask: Tensor | None = None,
+    ) -> Tensor:
+        """What `forward` makes of the content of patches [B, P, C, D], as `tokens` gives it; arguments as there."""
         # Sentence embeddings have unit length; unit variance makes a channel's words as loud as its content.
         text = self.text(channel_text * math.sqrt(channel_text.shape[-1]))[:, None]
         gate = torch.sigmoid(self.gate_token(x) + self.gate_text(text))

@@ -17,6 +17,10 @@ from otolith.models.saved import TextModel
 from otolith.models.text_cache import TextCache
 from otolith.types import Batch
 
+CHANNELS_WEIGHT = 2.0
+"""Of each look at the channels against the text-space vector, which says little of activities never trained on. Chosen
+with `docs/models.md`'s sets left out."""
+
 
 class Otolith(TextModel):
     """Windows of motion and words in one space.
@@ -47,37 +51,41 @@ class Otolith(TextModel):
 
     def tokens(self, batch: Batch, *, masked: Tensor | None = None) -> Tensor:
         """Tokens [B, P, C, D] of a batch; where `masked` [B, P, C], the encoder does not see the content."""
-        patch_mask = _unless_full(batch.patch_mask)
-        channel_mask = _unless_full(batch.channel_mask)
-        where = (batch.channel_text, batch.patch_seconds, patch_mask, channel_mask, masked)
-        out: Tensor = self.encoder(batch.patches, *where)
+        out: Tensor = self.encoder(batch.patches, *_context(batch), masked)
         return out
 
     def embed(self, batch: Batch) -> Tensor:
         """Unit vectors [B, E] of a batch's windows, in the space of the texts."""
-        out: Tensor = self.head(self.tokens(batch), batch.patch_mask, batch.channel_mask)
-        return out
+        return self._vector(self.tokens(batch), batch)
 
     def features(self, batch: Batch) -> Tensor:
         """The text-space vector and the mean token [B, E + D], each of unit length."""
-        return self._features(batch)[0]
-
-    def channel_features(self, batch: Batch) -> Tensor:
-        """`features`, then the mean token of each channel in order, together of unit length [B, E + D + C D].
-
-        All windows must show the same channels. A few examples teach more by these than by one mean over channels that
-        say different things.
-        """
-        return torch.cat(self._features(batch), dim=-1)
-
-    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         tokens = self.tokens(batch)
         valid = (batch.patch_mask[:, :, None] & batch.channel_mask[:, None, :])[..., None].to(tokens.dtype)
-        by_channel = (tokens * valid).sum(1)
-        mean = _centred(by_channel.sum(1) / valid.sum((1, 2)))
-        vector = self.head(tokens, batch.patch_mask, batch.channel_mask)
-        each = _centred((by_channel / valid.sum(1).clamp(min=1)).flatten(1))
-        return torch.cat([vector, mean.float()], dim=-1), each.float()
+        mean = _centred((tokens * valid).sum((1, 2)) / valid.sum((1, 2)))
+        return torch.cat([self._vector(tokens, batch), mean.float()], dim=-1)
+
+    def channel_features(self, batch: Batch) -> Tensor:
+        """What a few examples teach most by: the text-space vector, and three looks at each channel [B, E + 3 C D].
+
+        Of each channel in order: its mean token, and mean and spread over the patches of its content before any
+        attention. Attention carries what the activities of training had in common, content what the signal is; new
+        activities need the latter. Each look has unit length over all channels, times `CHANNELS_WEIGHT`. All windows
+        must show the same channels.
+        """
+        content = self.encoder.tokens(batch.patches)
+        tokens = self.encoder.in_context(content, *_context(batch))
+        valid = batch.patch_mask[:, :, None, None].to(tokens.dtype)
+        count = valid.sum(1)
+        mean = (content * valid).sum(1) / count
+        spread = (((content - mean[:, None]) ** 2 * valid).sum(1) / count).sqrt()
+        looks = (_centred(((tokens * valid).sum(1) / count).flatten(1)), _centred(mean.flatten(1)))
+        by_channel = torch.cat([*looks, F.normalize(spread.flatten(1), dim=-1)], dim=-1)
+        return torch.cat([self._vector(tokens, batch), CHANNELS_WEIGHT * by_channel.float()], dim=-1)
+
+    def _vector(self, tokens: Tensor, batch: Batch) -> Tensor:
+        out: Tensor = self.head(tokens, batch.patch_mask, batch.channel_mask)
+        return out
 
     def answering(self) -> nn.ModuleList:
         """Encoder and head."""
@@ -95,6 +103,12 @@ class Otolith(TextModel):
 
 def _centred(rows: Tensor) -> Tensor:
     return F.normalize(rows - rows.mean(-1, keepdim=True), dim=-1)
+
+
+def _context(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """What the encoder is told beside the patches."""
+    masks = _unless_full(batch.patch_mask), _unless_full(batch.channel_mask)
+    return batch.channel_text, batch.patch_seconds, *masks
 
 
 def _unless_full(mask: Tensor) -> Tensor | None:
