@@ -86,12 +86,13 @@ def transfer(results: pd.DataFrame) -> str:
 
 
 def enrolment(results: pd.DataFrame) -> str:
-    """Macro-F1 from k examples of each activity, mean over draws."""
-    rows = results[results["protocol"].str.startswith("enrol-k") & (results["metric"] == "macro_f1")]
-    mean = rows.groupby(["dataset", "model", "protocol"], sort=False)["value"].mean()
+    """Macro-F1 from k examples of each activity and its interval, means over draws; a dataset's models together."""
+    rows = results[results["protocol"].str.startswith("enrol-k") & results["metric"].str.startswith("macro_f1")]
+    mean = rows.pivot_table(index=["dataset", "model", "protocol"], columns="metric", values="value")
     shots = sorted(rows["protocol"].unique(), key=lambda name: int(name.removeprefix("enrol-k")))
-    places = rows[["dataset", "model"]].drop_duplicates().itertuples(index=False, name=None)
-    cells = {place: f"{value:.3f}" for place, value in mean.items()}
+    known = rows[["dataset", "model"]].drop_duplicates()
+    places = [p for _, part in known.groupby("dataset", sort=False) for p in part.itertuples(index=False, name=None)]
+    cells = {place: macro_f1(value.dropna()) for place, value in mean.iterrows()}
     lines = [[d, f"`{m}`", *(cells.get((d, m, shot), "") for shot in shots)] for d, m in places]
     return table(["dataset", "model", *(f"k = {name.removeprefix('enrol-k')}" for name in shots)], lines)
 

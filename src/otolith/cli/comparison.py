@@ -16,7 +16,7 @@ from otolith.data.loader import LoaderConfig, Windows, describe_channels
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
 from otolith.evaluate.baselines import LogisticOnStatistics, MiniRocketRidge, NearestRawWindow
-from otolith.evaluate.metrics import chance, scores
+from otolith.evaluate.metrics import chance, scores, subject_interval
 from otolith.evaluate.results import Row, rows
 from otolith.models.saved import TextModel
 from otolith.recognise.enrol import Enrolment, TextPrior
@@ -139,9 +139,12 @@ def compare(
 
 
 def score(queries: Side, predicted: Mapping[str, list[str]], classes: Sequence[str], **place: Any) -> list[Row]:
-    """Rows of predictions by model name, and of chance; arguments as in `compare`."""
-    truth = list(queries.labels)
-    found = {name: scores(truth, labels, classes) for name, labels in predicted.items()}
+    """Rows of predictions by model name, with 95 % intervals over people, and of chance; arguments as in `compare`."""
+    truth, people = list(queries.labels), list(queries.subjects)
+    found = {}
+    for name, labels in predicted.items():
+        low, high = subject_interval(truth, labels, people, classes)
+        found[name] = {**scores(truth, labels, classes), "macro_f1_low": low, "macro_f1_high": high}
     found["chance"] = chance(truth, classes)
     return [row for name, values in found.items() for row in rows(values, model=name, n=len(truth), **place)]
 

@@ -192,7 +192,7 @@ def measure(
     else:
         rows = compare(make_side(trained, model, seed), queries, {size: predicted}, classes, protocol="supervised",
                        **place)  # fmt: skip
-    rows += _interval_and_cost(rows[0], model, test, queries, predicted, classes)
+    rows += _cost(rows[0], model, test)
     if examples:
         pool, judged = (make_side(side, model, seed) for side in _pool(trained, test))
         rows += enrolment(model, size, pool, judged, classes, examples, **place)
@@ -238,20 +238,15 @@ def _learnt(classes: list[str], dataset: Dataset, model: TextModel) -> bool:
     return seen and set(classes) <= set(model.meta["labels"])
 
 
-def _interval_and_cost(
-    row: Row, model: TextModel, test: WindowIndex, queries: Side, predicted: list[str], classes: list[str]
-) -> list[Row]:
-    """The ends of the model's 95 % interval over subjects, and what one of its answers costs, as rows like `row`."""
+def _cost(row: Row, model: TextModel, test: WindowIndex) -> list[Row]:
+    """What one of the model's answers costs, as rows like `row`."""
     from dataclasses import replace
 
     from otolith.cli.comparison import as_seen_by
     from otolith.evaluate.costs import cost_of_words
-    from otolith.evaluate.metrics import subject_interval
 
-    low, high = subject_interval(list(queries.labels), predicted, list(queries.subjects), classes)
     window, _ = next(as_seen_by(model, test).batches(1))
-    found = {"macro_f1_low": low, "macro_f1_high": high, **cost_of_words(model, window)}
-    return [replace(row, metric=name, value=value) for name, value in found.items()]
+    return [replace(row, metric=name, value=value) for name, value in cost_of_words(model, window).items()]
 
 
 def _classes(index: WindowIndex, labels: str | None) -> list[str]:
