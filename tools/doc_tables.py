@@ -109,6 +109,9 @@ def main() -> None:
         "docs/evaluation.md": {
             "benchmark": benchmark_tables.benchmark(results["benchmark"], "supervised"),
             "kfold": benchmark_tables.benchmark(results["benchmark"], "group-kfold"),
+            "tenfold": benchmark_tables.benchmark(results["benchmark"], "group-10fold"),
+            "loso": benchmark_tables.benchmark(results["benchmark"], "loso"),
+            "placement": benchmark_tables.benchmark(results["benchmark"], "cross-placement"),
             "supervision": benchmark_tables.supervision(results["benchmark"]),
             "transfer": benchmark_tables.transfer(results["transfer"]),
             "enrolment": benchmark_tables.enrolment(results["transfer"]),

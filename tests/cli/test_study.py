@@ -93,6 +93,16 @@ def test_a_study_measures_every_variant_and_resumes(
     assert len(pd.read_csv(tmp_path / "results.csv")) == len(rows)
 
 
+def test_a_fold_that_two_protocols_share_has_rows_of_both(otolith: Command, bodies: Path, tmp_path: Path) -> None:
+    """Groups of one person are the folds of leave-one-out too."""
+    controls = [{"name": "majority", "stage": "control"}]
+    config = written(tmp_path / "study.yaml", plan(protocols=["group-10fold", "loso"], variants=controls))
+    assert otolith("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs").code == 0
+    rows = pd.read_csv(tmp_path / "results.csv")
+    f1 = rows[rows["metric"] == "macro_f1"].pivot_table(index="fold", columns="protocol", values="value")
+    assert f1.shape == (4, 2) and (f1["loso"] == f1["group-10fold"]).all()
+
+
 def test_recipes_are_never_judged_on_those_they_were_tuned_on(
     otolith: Command, refused: Callable[..., str], bodies: Path, tmp_path: Path
 ) -> None:

@@ -79,9 +79,13 @@ class Bench:
         return Provenance.collect(self._identity(variant), [self.dataset.sha256])
 
     def _known(self, variant: Variant, provenance: Provenance) -> list[Row]:
-        """Rows of this cell that the results hold already, whatever the commit: a study outlives a commit."""
+        """Rows of this cell that the results hold already, whatever the commit: a study outlives a commit.
+
+        Two protocols may have a fold in common, as a group of one person: each has rows of its own.
+        """
         wanted = (variant.name, self.fold.name, self.seed, provenance.config_sha256, provenance.data_sha256)
-        return [r for r in self.results.rows() if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
+        found = [r for r in self.results.rows() if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
+        return found if any(row.protocol == self.protocol for row in found) else []
 
     def _judge(self, variant: Variant, provenance: Provenance) -> list[Row]:
         """Rows of a variant; counts of what it said of whom go to the file beside the results."""
