@@ -12,6 +12,7 @@ from pathlib import Path
 import benchmark_tables
 import distil_tables
 import latency_tables
+import own_sessions
 import pandas as pd
 from distil_tables import table
 
@@ -84,7 +85,7 @@ def main() -> None:
     """Fills in, or checks."""
     names = (
         "demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text", "student_text_hapt_alone", "benchmark",
-        "transfer", "choices", "explain_utd_mhad",
+        "transfer", "choices", "explain_utd_mhad", "own_sessions",
     )  # fmt: skip
     results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in names}
     utd, words = results["utd_mhad"], distil_tables.words(results["student_text"], results["student_text_hapt_alone"])
@@ -116,6 +117,7 @@ def main() -> None:
             "transfer": benchmark_tables.transfer(results["transfer"]),
             "enrolment": benchmark_tables.enrolment(results["transfer"]),
         },
+        "docs/own-recordings.md": {"sessions": own_sessions.own_sessions(results["own_sessions"])},
         "docs/models.md": {"choices": benchmark_tables.choices(results["choices"])},
         "docs/explain.md": {"explanations": benchmark_tables.explanations(results["explain_utd_mhad"])},
         "docs/datasets.md": {"datasets": datasets()},
