@@ -35,7 +35,7 @@ def demo(results: pd.DataFrame) -> str:
     cells = by_seed.groupby(["model", "protocol"], sort=False).agg(["mean", "min", "max"])
     lines = [
         [f"`{model}`", *(_cell(cells.loc[(model, p)]) if (model, p) in cells.index else "" for p in DEMO)]
-        for model in rows["model"].unique()
+        for model in sorted(rows["model"].unique(), key=lambda name: not name.startswith("otolith"))
     ]
     return table(["macro-F1, people not in training", *DEMO.values()], lines)
 
