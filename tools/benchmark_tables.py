@@ -59,14 +59,7 @@ def choices(results: pd.DataFrame) -> str:
     rows = results[(results["protocol"] == "leave-one-dataset-out") & (results["model"] != "chance")]
     found = {model: part.set_index("metric")["value"] for model, part in rows.groupby("model", sort=False)}
     classes = [name for name in next(iter(found.values())).index if name.startswith("f1/")]
-    lines = [
-        [
-            model,
-            macro_f1(v),
-            *(f"{v[c]:.2f}" for c in classes),
-        ]
-        for model, v in found.items()
-    ]
+    lines = [[model, macro_f1(v), *(f"{v[c]:.2f}" for c in classes)] for model, v in found.items()]
     head = ["recipe", "macro-F1 (95 % interval over people)", *(name.removeprefix("f1/") for name in classes)]
     return table(head, lines)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,9 @@ def judge(session: Recording, recogniser: Recogniser, seconds: float) -> dict[st
     learnt = tuple(Annotation(n.start, n.start + seconds, n.activity) for n in notes)
     least = seconds + recogniser.window_seconds
     rest = tuple(Annotation(n.start + seconds, n.end, n.activity) for n in notes if n.end - n.start >= least)
-    features, labels, spans, _ = examples(annotated(session, learnt), recogniser)
+    features, labels, spans, _ = examples(replace(session, annotations=learnt), recogniser)
     profile = Enrolment(text_weight=0.0).fit(features, labels).calibrate(features, labels, spans=spans)
-    asked, truth, _, _ = examples(annotated(session, rest), recogniser)
+    asked, truth, _, _ = examples(replace(session, annotations=rest), recogniser)
     right = profile.predict(asked) == np.array(truth)
     found = {"accuracy": float(right.mean())}
     if profile.threshold is not None:
@@ -47,11 +48,6 @@ def judge(session: Recording, recogniser: Recogniser, seconds: float) -> dict[st
         if not right.all():
             found["wrong_called_unknown"] = float(unknown[~right].mean())
     return {**found, "windows": float(len(truth))}
-
-
-def annotated(session: Recording, notes: tuple[Annotation, ...]) -> Recording:
-    """The session with other annotations."""
-    return Recording(session.signal, session.rate, session.channels, session.subject, session.name, notes)
 
 
 def measure(dataset: Dataset, name: str) -> Iterator[Row]:

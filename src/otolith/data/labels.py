@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -71,6 +72,11 @@ def kind_of(label: str) -> str:
     """The more general activity that an activity is one of; empty where the vocabulary names none."""
     activity = VOCABULARY.get(resolve(label))
     return activity.kind_of if activity else ""
+
+
+def with_general(labels: Sequence[str]) -> list[str]:
+    """The labels, then those that they are kinds of where these are not among them: all that training puts to words."""
+    return [*labels, *dict.fromkeys(k for k in map(kind_of, labels) if k and k not in labels)]
 
 
 def sentences(label: str) -> list[str]:

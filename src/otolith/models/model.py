@@ -19,7 +19,7 @@ from otolith.types import Batch
 
 CHANNELS_WEIGHT = 2.0
 """Of each look at the channels against the text-space vector, which says little of activities never trained on. Chosen
-with `docs/models.md`'s sets left out."""
+on SPAR, and on HAPT and UTD-MHAD left out of training."""
 
 
 class Otolith(TextModel):

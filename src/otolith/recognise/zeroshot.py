@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from otolith.data.labels import group_of, kind_of, resolve, sentences
+from otolith.data.labels import group_of, resolve, sentences, with_general
 from otolith.models.saved import TextModel
 from otolith.recognise.calibrate import Threshold
 from otolith.types import DataError
@@ -69,8 +69,7 @@ def unlearnt(model: TextModel, labels: Iterable[str]) -> list[str]:
 
     Their words are read, but no motion was ever put to them: recognition by name alone is near chance there.
     """
-    learnt = {resolve(label) for label in model.meta.get("labels") or ()}
-    learnt |= {kind_of(label) for label in learnt}
+    learnt = with_general([resolve(label) for label in model.meta.get("labels") or ()])
     return [label for label in labels if resolve(label) not in learnt]
 
 

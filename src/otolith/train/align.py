@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from otolith.data.labels import VOCABULARY, group_of, kind_of, sentences
+from otolith.data.labels import VOCABULARY, group_of, kind_of, sentences, with_general
 from otolith.data.loader import LoaderConfig, Windows
 from otolith.data.sampling import SamplingConfig
 from otolith.models.calibration import calibrate
@@ -138,11 +138,6 @@ class AlignModule(nn.Module):
         past, place, filled = self.memory.entries()
         label = torch.where(filled, place % len(self.sizes), -1)
         return class_scores(past, prototypes), label, self.asked[(place // len(self.sizes)).clamp(min=0)]
-
-
-def with_general(labels: Sequence[str]) -> list[str]:
-    """The labels, then those that they are kinds of where these are not among them: all that training puts to words."""
-    return [*labels, *dict.fromkeys(k for k in map(kind_of, labels) if k and k not in labels)]
 
 
 def _of_all_processes(*tensors: Tensor) -> list[Tensor]:
