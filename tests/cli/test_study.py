@@ -103,6 +103,23 @@ def test_a_fold_that_two_protocols_share_has_rows_of_both(otolith: Command, bodi
     assert f1.shape == (4, 2) and (f1["loso"] == f1["group-10fold"]).all()
 
 
+def test_disturbances_that_the_results_lack_are_measured_alone(otolith: Command, bodies: Path, tmp_path: Path) -> None:
+    """As where the rows of a model were measured before there was such a disturbance."""
+    controls = [{"name": "nearest-raw-window", "stage": "control", "robustness": True}]
+    config = written(tmp_path / "study.yaml", plan(variants=controls))
+    arguments = ("study", "-c", config, "-d", bodies, "-o", "results.csv", "--runs", "runs")
+    assert otolith(*arguments).code == 0
+    lines = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
+    counts = (tmp_path / "results.counts.csv.gz").read_bytes()
+    left = [line for line in lines if "robustness-half-rate" not in line]
+    assert len(left) < len(lines)
+    (tmp_path / "results.csv").write_text("".join(left))
+    assert otolith(*arguments).code == 0
+    found = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
+    assert found[: len(left)] == left and sorted(found) == sorted(lines)
+    assert (tmp_path / "results.counts.csv.gz").read_bytes() == counts
+
+
 def test_recipes_are_never_judged_on_those_they_were_tuned_on(
     otolith: Command, refused: Callable[..., str], bodies: Path, tmp_path: Path
 ) -> None:

@@ -110,7 +110,7 @@ def test_used_folder(checkpoint: str, tmp_path: Path, fabric: Fabric) -> None:
     if checkpoint == "latest":
         run.save_latest(task, task.adam, State(step=1))
     else:
-        run.save_best(task, State(step=1))
+        run.save_best(task, State(step=1), None)
     run.finish()
     with pytest.raises(ConfigError, match=r"already holds a run: add --resume to continue it, or name another folder"):
         Run(tmp_path, CONFIG, resume=False)
@@ -144,7 +144,7 @@ def test_other_processes_write_nothing(tmp_path: Path, fabric: Fabric) -> None:
     run.restore(task.module, task.adam, fabric)
     run.log(1, "train", {"loss": 1.0})
     run.save_latest(task, task.adam, State(step=1))
-    run.save_best(task, State(step=1))
+    run.save_best(task, State(step=1), None)
     run.finish()
     assert list(tmp_path.iterdir()) == []
 
@@ -174,7 +174,7 @@ def test_damaged_checkpoint(tmp_path: Path, fabric: Fabric) -> None:
 def test_kept_and_best(tmp_path: Path, fabric: Fabric) -> None:
     task = LineTask()
     run, _ = start(tmp_path, task, fabric)
-    run.save_best(task, State(step=7, best_score=0.25))
+    run.save_best(task, State(step=7, best_score=0.25), 0.25)
     run.save_kept(task, State(step=12, best_score=0.25, best_step=7), 0.125)
     run.finish()
     best = read_checkpoint(tmp_path / "best.safetensors")

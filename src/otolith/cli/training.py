@@ -233,10 +233,13 @@ def _report(best: Path, as_json: bool) -> None:
     from otolith.models.io import read_checkpoint
 
     meta = read_checkpoint(best).meta
-    judged = any(about["val"] for about in meta["data"].values())
-    score = meta["score"] if judged else None
+    score = meta["score"]
     if as_json:
         typer.echo(json.dumps({"checkpoint": str(best), "step": meta["step"], "macro_f1": score}))
         return
-    how = f"macro-F1 {score:.3f} on held-out subjects" if judged else "the last one: nobody was held out to choose by"
+    how = (
+        f"macro-F1 {score:.3f} on held-out subjects"
+        if score is not None
+        else "the last one: there was nothing to choose by"
+    )
     typer.echo(f"best checkpoint: {best} (step {meta['step']}, {how})")

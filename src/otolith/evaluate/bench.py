@@ -61,19 +61,26 @@ class Bench:
     results: ResultsFile
 
     def measure(self, variant: Variant) -> str:
-        """Trains and judges a variant unless its rows are there; says in a line what came out."""
+        """Trains and judges a variant where some of its rows are not there; says in a line what came out."""
         place = f"{self.dataset.name:10s} {self.protocol:20s} {self.fold.name:12s} seed {self.seed}  {variant.name:24s}"
         if variant.stage == "reconstruct":
             return f"{place} {self.checkpoint(variant)}"
         provenance = self._provenance(variant)
         found = self._known(variant, provenance)
-        known = " (known)" if found else ""
-        if not found:
-            found = self._judge(variant, provenance)
-            self.results.append(found)
+        absent = [name for name in self._measures(variant) if name not in {row.protocol for row in found}]
+        known = "" if absent else " (known)"
+        if absent:
+            new = self._judge(variant, provenance, absent)
+            self.results.append(new)
+            found += new
         value = {(row.protocol, row.metric): row.value for row in found}
         accuracy, f1 = value[self.protocol, "accuracy"], value[self.protocol, "macro_f1"]
         return f"{place} accuracy {accuracy:.3f}  macro-F1 {f1:.3f}{known}"
+
+    def _measures(self, variant: Variant) -> list[str]:
+        """The protocol, and the robustness that is judged with the study's first one, as rows name them."""
+        robust = variant.robustness and self.protocol == self.plan.protocols[0]
+        return [self.protocol, *(f"robustness-{name}" for name in DISTURBANCES if robust)]
 
     def _provenance(self, variant: Variant) -> Provenance:
         return Provenance.collect(self._identity(variant), [self.dataset.sha256])
@@ -81,14 +88,13 @@ class Bench:
     def _known(self, variant: Variant, provenance: Provenance) -> list[Row]:
         """Rows of this cell that the results hold already, whatever the commit: a study outlives a commit.
 
-        Two protocols may have a fold in common, as a group of one person: each has rows of its own.
+        Those of another protocol with the same fold, as a group of one person, are among them.
         """
         wanted = (variant.name, self.fold.name, self.seed, provenance.config_sha256, provenance.data_sha256)
-        found = [r for r in self.results.rows() if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
-        return found if any(row.protocol == self.protocol for row in found) else []
+        return [r for r in self.results.rows() if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
 
-    def _judge(self, variant: Variant, provenance: Provenance) -> list[Row]:
-        """Rows of a variant; counts of what it said of whom go to the file beside the results."""
+    def _judge(self, variant: Variant, provenance: Provenance, absent: Sequence[str]) -> list[Row]:
+        """The `absent` rows of a variant; counts of what it said of whom go to the file beside the results."""
         config = self._config(variant)
         judged_config = _worn(config.segments, self.fold.judged_worn)
         sources = split_sources(config.data, config.segments.index)
@@ -96,7 +102,7 @@ class Bench:
         train = sources.splits[0].train.labelled(sources.labels)
         # People by name, and the samples themselves (those without a label teach too): a copy has another name.
         check_leak(contents=True, train=[sources.splits[0].train], judged=[index])
-        disturbed = list(DISTURBANCES) if variant.robustness and self.protocol == self.plan.protocols[0] else []
+        disturbed = [name for name in DISTURBANCES if f"robustness-{name}" in absent]
         costs: dict[str, float] = {}
         if variant.stage == "control":
             said = control_predictions(
@@ -108,6 +114,7 @@ class Bench:
             check_normaliser(model, [train], config.segments)
             said = predictions(model, index, judged_config, disturbances=disturbed)
             costs = cost_of_classes(model, as_seen_by(model, [index], judged_config))
+        said = {name: labels for name, labels in said.items() if name or self.protocol in absent}
         return self._rows(variant, index, said, sources.labels, costs, provenance)
 
     def _rows(

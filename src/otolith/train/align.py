@@ -167,7 +167,7 @@ class AlignTask(Task):
     def evaluate(self) -> dict[str, float]:
         """Macro-F1 by text prompt on validation subjects of each dataset among its own labels, and the mean of them."""
         if not len(self.held_out):
-            return {SCORE: 0.0}
+            return {}
         prototypes = self.model.prototypes([sentences(label) for label in self.sources.labels])
         embedding = embed_windows(self.model, self.held_out, self.model.embed)
         logits = self.model.logits(torch.from_numpy(embedding).to(prototypes.device), prototypes).cpu()

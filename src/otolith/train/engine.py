@@ -286,13 +286,15 @@ def _after(
         metrics = _evaluate(task, fabric)
         run.log(state.step, "val", metrics)
         progress.note(state.step, metrics)
-        state.without_gain = 0 if metrics[SCORE] > state.best_score else state.without_gain + 1
-        if metrics[SCORE] >= state.best_score:  # of equals the later, which has learnt for longer
-            state.best_score, state.best_step = metrics[SCORE], state.step
-            run.save_best(task, state)
+        score = metrics.get(SCORE)
+        if score is not None:
+            state.without_gain = 0 if score > state.best_score else state.without_gain + 1
+        if score is None or score >= state.best_score:  # of equals the later, which has learnt for longer
+            state.best_score, state.best_step = score if score is not None else state.best_score, state.step
+            run.save_best(task, state, score)
         state.stopped = bool(config.patience and state.without_gain >= config.patience)
         if kept:
-            run.save_kept(task, state, metrics[SCORE])
+            run.save_kept(task, state, score)
     if done or state.stopped or state.step % config.save_every == 0:
         run.save_latest(task, adam, state)
     fabric.barrier()

@@ -115,7 +115,8 @@ class PretrainTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         """Macro-F1 of a ridge probe fitted on training subjects' frozen features, on validation subjects."""
-        return {SCORE: probe_macro_f1(self.model, self.reference, self.held_out, self.sources.labels)}
+        score = probe_macro_f1(self.model, self.reference, self.held_out, self.sources.labels)
+        return {} if score is None else {SCORE: score}
 
 
 def pretrain(config: PretrainConfig, folder: Path, *, resume: bool = False) -> Path:

@@ -29,7 +29,7 @@ def embed_windows(model: TextModel, windows: Windows, function: Callable[[Batch]
     return np.concatenate(parts)
 
 
-def probe_macro_f1(model: TextModel, reference: Windows, held_out: Windows, labels: Sequence[str]) -> float:
+def probe_macro_f1(model: TextModel, reference: Windows, held_out: Windows, labels: Sequence[str]) -> float | None:
     """Macro-F1 over `labels` of a ridge classifier on frozen features.
 
     Args:
@@ -39,11 +39,11 @@ def probe_macro_f1(model: TextModel, reference: Windows, held_out: Windows, labe
         labels: Explicit class list; one that never occurs counts as zero.
 
     Returns:
-        0 to 1; 0 where there is nothing to judge by.
+        0 to 1; `None` where there is nothing to judge by.
     """
     classes = np.unique(reference.label)
     if len(classes) < 2 or not len(held_out):
-        return 0.0
+        return None
     probe = make_pipeline(StandardScaler(), RidgeClassifier(alpha=10.0))
     probe.fit(embed_windows(model, reference, model.features), reference.label)
     predicted = probe.predict(embed_windows(model, held_out, model.features))

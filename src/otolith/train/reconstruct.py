@@ -14,7 +14,6 @@ from otolith.models.networks import PRETRAINABLE
 from otolith.train.engine import launch, run_stage
 from otolith.train.sources import Sources, split_sources
 from otolith.train.supervised import SegmentRun, SegmentTask, check_whole_windows, normalise
-from otolith.train.task import SCORE
 from otolith.types import ConfigError, SegmentBatch
 
 
@@ -60,7 +59,7 @@ class ReconstructModule(nn.Module):
 
 
 class ReconstructTask(SegmentTask):
-    """Pretraining for the engine, without a score: of equals it keeps the latest checkpoint."""
+    """Pretraining for the engine, without a score: its latest checkpoint is kept."""
 
     stage = "reconstruct"
 
@@ -75,7 +74,7 @@ class ReconstructTask(SegmentTask):
     def evaluate(self) -> dict[str, float]:
         """No score, and the losses on validation people, always with the same stretches hidden."""
         if self.held_out is None:
-            return {SCORE: 0.0}
+            return {}
         total: dict[str, float] = {}
         device = next(self.module.parameters()).device
         with torch.random.fork_rng(devices=[]):
@@ -83,7 +82,7 @@ class ReconstructTask(SegmentTask):
             for batch, rows in self.held_out.batches():
                 for name, value in self.module(batch.to(device)).items():
                     total[name] = total.get(name, 0.0) + float(value) * len(rows) / len(self.held_out)
-        return {SCORE: 0.0, **total}
+        return total
 
 
 def reconstruct(config: ReconstructConfig, folder: Path, *, resume: bool = False) -> Path:

@@ -96,15 +96,15 @@ class Run:
             tensors.update({f"optimiser.{index}.{k}": v for k, v in values.items()})
         write_checkpoint(self.latest, {**task.meta(), "state": asdict(state)}, tensors)
 
-    def save_best(self, task: Any, state: State) -> None:
-        """The model as users load it."""
-        self._save(self.best, task, state.step, state.best_score)
+    def save_best(self, task: Any, state: State, score: float | None) -> None:
+        """The model as users load it; without a score where nobody was held out."""
+        self._save(self.best, task, state.step, score)
 
-    def save_kept(self, task: Any, state: State, score: float) -> None:
+    def save_kept(self, task: Any, state: State, score: float | None) -> None:
         """A checkpoint that is not overwritten, with the score of its own evaluation."""
         self._save(self.folder / f"step-{state.step:07d}.safetensors", task, state.step, score)
 
-    def _save(self, path: Path, task: Any, step: int, score: float) -> None:
+    def _save(self, path: Path, task: Any, step: int, score: float | None) -> None:
         if self.writes:
             write_checkpoint(path, {**task.meta(), "step": step, "score": score}, task.tensors())
 

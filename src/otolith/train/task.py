@@ -41,7 +41,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
-        """Metrics on held-out subjects; holds `macro_f1`, by which the best checkpoint is chosen."""
+        """Metrics on held-out subjects; `macro_f1` chooses the best checkpoint, without it the latest is the best."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Tensors of the checkpoint that users load."""
