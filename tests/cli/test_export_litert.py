@@ -39,6 +39,7 @@ def worded(spar_dataset: Dataset, checkpoint: Path, tmp_path_factory: pytest.Tem
     return folder / "best.safetensors"
 
 
+@pytest.mark.slow
 def test_the_encoder_in_all_precisions(checkpoint: Path, spar_dataset: Dataset, tmp_path: Path) -> None:
     # Answers of an encoder of a few steps are nearly ties, which 8 bits turn over: how far outputs are off says more.
     # A process of its own: converter and runtime write to standard error past Python.

@@ -85,6 +85,7 @@ def test_by_owner_and_name(endpoint: str, published: Path, tmp_path: Path) -> No
     assert "there is no checkpoint at ann/none, and no model.safetensors of that name" in absent.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_without_network(tmp_path: Path) -> None:
     done = load("ann/gym", "http://127.0.0.1:9", tmp_path / "cache")
     assert "the Hugging Face hub cannot be reached" in done.stderr.splitlines()[-1], done.stderr
