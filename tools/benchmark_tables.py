@@ -48,6 +48,24 @@ def supervision(results: pd.DataFrame) -> str:
     return table(["model", "dataset", *SUPERVISION.values()], sorted(lines, key=lambda line: (line[1], line[0])))
 
 
+def robustness(results: pd.DataFrame) -> str:
+    """Macro-F1 of each model (row) under each disturbance (column): over seeds, then over datasets."""
+    rows = results[results["metric"] == "macro_f1"]
+    disturbed = [p for p in dict.fromkeys(rows["protocol"]) if p.startswith("robustness-")]
+    rows = rows[rows["protocol"].isin(["supervised", *disturbed])]
+    runs = rows.pivot_table(index=["model", "dataset", "seed"], columns="protocol", values="value").dropna()
+    by_dataset = runs.groupby(["model", "dataset"]).mean()
+    mean = by_dataset.groupby("model").mean().sort_values("supervised", ascending=False)
+    sets = by_dataset.groupby("model").size()
+    lines = [
+        [f"`{model}`", *(f"{value[p]:.3f}" for p in ("supervised", *sorted(disturbed)))]
+        for model, value in mean.iterrows()
+        if sets[model] == sets.max()
+    ]
+    names = (name.removeprefix("robustness-").replace("-", " ") for name in sorted(disturbed))
+    return table(["model", "undisturbed", *names], lines)
+
+
 def macro_f1(value: pd.Series) -> str:
     """Macro-F1 of a model's metrics, with its interval where there is one."""
     interval = f" ({value['macro_f1_low']:.3f} to {value['macro_f1_high']:.3f})" if "macro_f1_low" in value else ""

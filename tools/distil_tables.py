@@ -121,5 +121,5 @@ def _score(results: pd.DataFrame, dataset: str, protocol: str, model: str) -> fl
 def table(header: list[str], lines: list[list[str]]) -> str:
     """A Markdown table."""
     columns = list(zip(*lines, strict=True))
-    rule = ["---:" if any(cell[:1].isdigit() or cell[:1] == "+" for cell in column) else "---" for column in columns]
+    rule = ["---:" if any(cell.lstrip("*+")[:1].isdigit() for cell in column) else "---" for column in columns]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *lines])

@@ -113,6 +113,7 @@ def main() -> None:
             "tenfold": benchmark_tables.benchmark(results["benchmark"], "group-10fold"),
             "loso": benchmark_tables.benchmark(results["benchmark"], "loso"),
             "placement": benchmark_tables.benchmark(results["benchmark"], "cross-placement"),
+            "robustness": benchmark_tables.robustness(results["benchmark"]),
             "supervision": benchmark_tables.supervision(results["benchmark"]),
             "transfer": benchmark_tables.transfer(results["transfer"]),
             "enrolment": benchmark_tables.enrolment(results["transfer"]),
