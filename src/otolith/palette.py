@@ -20,10 +20,15 @@ def colours(names: Sequence[str], classes: Sequence[str] = ()) -> dict[str, str]
         classes: Names whose colours come first, so that several charts of them agree. Of more than sixteen only those
             that are present count: two names of one colour side by side are worse than charts that disagree.
     """
+    return {name: PALETTE[place % len(PALETTE)] for name, place in places(names, classes).items()}
+
+
+def places(names: Sequence[str], classes: Sequence[str] = ()) -> dict[str, int]:
+    """The place of each distinct name among all whose colours are to differ; arguments as of `colours`."""
     present, order = set(names), list(dict.fromkeys([*classes, *names]))
     if len(order) > len(PALETTE):
         order = [name for name in order if name in present]
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(order) if name in present}
+    return {name: place for place, name in enumerate(order) if name in present}
 
 
 def ink(colour: str) -> str:

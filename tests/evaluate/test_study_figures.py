@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colors
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -228,8 +229,17 @@ def test_runs_share_a_chart_with_those_of_their_folder_under_short_names() -> No
 
 
 def test_a_mark_and_its_colour_are_unlike_all_others() -> None:
-    looks = {(figures.mark_of(i), PALETTE[i % len(PALETTE)]) for i in range(60)}
-    assert len(looks) == 60
+    assert len(set(figures.looks([str(i) for i in range(60)]).values())) == 60
+
+
+def test_a_model_looks_alike_in_all_figures() -> None:
+    models = ["ours", "forest", "linear"]
+    assert figures.looks(["linear", "ours"], models).items() <= figures.looks(models).items()
+    values = {model: {"a": Value(0.5, 0.4, 0.6)} for model in ("linear", "ours")}
+    bars = compared.class_bars(values, models=models).axes[0].patches
+    assert [colors.to_hex(bar.get_facecolor()).upper() for bar in bars] == [PALETTE[2], PALETTE[0]]
+    dots = compared.row_dots(values, "accuracy", models=models).axes[0].collections
+    assert [colors.to_hex(dot.get_facecolor()[0]).upper() for dot in dots] == [PALETTE[2], PALETTE[0]]
 
 
 def test_the_page_shows_what_the_figures_show(path: Path) -> None:

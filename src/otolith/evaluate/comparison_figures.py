@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otolith.evaluate.figures import grid, mark_of, names_above, sheet, style
+from otolith.evaluate.figures import grid, looks, names_above, sheet, style
 from otolith.evaluate.summary import Value
 from otolith.palette import PALETTE, colours
 
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Values = Mapping[str, Mapping[str, Value]]
-"""For each model (in the order of its colour), its value in each row."""
+"""For each model, in the order in which they are drawn, its value in each row."""
 
 
-def class_bars(values: Values, x_label: str = "F1") -> Figure:
-    """A group of horizontal bars for each class, a bar for each model; the first model's worst classes on top."""
+def class_bars(values: Values, x_label: str = "F1", models: Sequence[str] = ()) -> Figure:
+    """A group of horizontal bars for each class, a bar for each model; the first model's worst classes on top.
+
+    Args:
+        values: Of each model, by class.
+        x_label: Name of the score.
+        models: In the order of their colours, so that several figures agree.
+    """
     rows = list(dict.fromkeys(row for mine in values.values() for row in mine))
     if values:
         first = next(iter(values.values()))
@@ -30,11 +36,10 @@ def class_bars(values: Values, x_label: str = "F1") -> Figure:
     height = max(0.18, 0.09 * len(values))
     with style():
         figure, axes = sheet(6.4, 1.0 + height * len(rows))
-        width = 0.8 / max(len(values), 1)
-        for number, (model, colour) in enumerate(colours(list(values)).items()):
-            mine = values[model]
+        width, shades = 0.8 / max(len(values), 1), colours(list(values), models)
+        for number, (model, mine) in enumerate(values.items()):
             places = [rows.index(row) - 0.4 + (number + 0.5) * width for row in mine]
-            axes.barh(places, [v.mean for v in mine.values()], color=colour, height=0.92 * width, label=model)
+            axes.barh(places, [v.mean for v in mine.values()], color=shades[model], height=0.92 * width, label=model)
             for place, value in zip(places, mine.values(), strict=True):
                 if value.high > value.low:
                     axes.plot([value.low, value.high], [place, place], color="black", linewidth=0.7)
@@ -44,27 +49,28 @@ def class_bars(values: Values, x_label: str = "F1") -> Figure:
         return figure
 
 
-def row_dots(values: Values, x_label: str, marks: Mapping[str, float] | None = None) -> Figure:
+def row_dots(
+    values: Values, x_label: str, marks: Mapping[str, float] | None = None, models: Sequence[str] = ()
+) -> Figure:
     """A row for each person (or disturbance), a dot for each model with its interval.
 
     Args:
         values: Of each model, by row.
         x_label: Name of the score.
         marks: For some models, a score that a dashed line of its colour shows in all rows.
+        models: In the order of their colours, so that several figures agree.
     """
     rows = list(dict.fromkeys(row for mine in values.values() for row in mine))
     with style():
         figure, axes = sheet(6.4, 1.1 + max(0.19, 0.09 * len(values)) * len(rows))
-        step = 0.7 / max(len(values), 1)
-        for number, (model, colour) in enumerate(colours(list(values)).items()):
-            mine = values[model]
+        step, seen = 0.7 / max(len(values), 1), looks(list(values), models)
+        for number, (model, mine) in enumerate(values.items()):
+            colour, mark = seen[model]
             places = [rows.index(row) - 0.35 + (number + 0.5) * step for row in mine]
             for place, value in zip(places, mine.values(), strict=True):
                 if value.high > value.low:
                     axes.plot([value.low, value.high], [place, place], color=colour, linewidth=1.0)
-            axes.scatter(
-                [v.mean for v in mine.values()], places, s=16, c=colour, marker=mark_of(number), label=model, zorder=3
-            )
+            axes.scatter([v.mean for v in mine.values()], places, s=16, c=colour, marker=mark, label=model, zorder=3)
             if marks and model in marks:
                 axes.axvline(marks[model], color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
         _rows(axes, rows, x_label)
@@ -154,13 +160,19 @@ class Cost:
     latency_ms: float | None = None
 
 
-def cost_map(models: Mapping[str, Cost], y_label: str = "macro-F1") -> Figure:
-    """Score against size, the area of a mark its latency; a dotted line for each model whose size is not known."""
+def cost_map(models: Mapping[str, Cost], y_label: str = "macro-F1", order: Sequence[str] = ()) -> Figure:
+    """Score against size, the area of a mark its latency; a dotted line for each model whose size is not known.
+
+    Args:
+        models: What is to be drawn.
+        y_label: Name of the score.
+        order: Models in the order of their colours, so that several figures agree.
+    """
     sized = {name: cost for name, cost in models.items() if cost.size_mb is not None}
     slowest = max((c.latency_ms or 0 for c in sized.values()), default=0) or 1
     with style():
         figure, axes = sheet(6.8, max(4.0, 1.2 + 0.16 * len(models)))
-        shades = colours(list(sized))
+        shades = colours(list(sized), order)
         for name, cost in sized.items():
             size = cost.size_mb or 0.0
             axes.plot([size, size], [cost.score.low, cost.score.high], color=shades[name], linewidth=1)

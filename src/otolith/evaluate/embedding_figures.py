@@ -75,9 +75,9 @@ def space_map(points: Floats, labels: Sequence[str], classes: Sequence[str], axi
     with style():
         figure, axes = _space(axis, _ends(points))
         names = np.asarray(labels)
-        for number, (label, colour) in enumerate(colours(labels, classes).items()):
+        for label, (colour, mark) in figures.looks(labels, classes).items():
             mine = points[names == label]
-            axes.scatter(*mine.T, s=10, c=colour, marker=figures.mark_of(number), label=label, alpha=0.75, linewidths=0)
+            axes.scatter(*mine.T, s=10, c=colour, marker=mark, label=label, alpha=0.75, linewidths=0)
         _legend(figure, classes)
         return figure
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from otolith.evaluate.signals import Span, Trace, envelope, line_name, panels
 from otolith.files import atomic_file
-from otolith.palette import PALETTE, colours, ink
+from otolith.palette import PALETTE, colours, ink, places
 from otolith.types import MissingExtraError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def kshot_curves(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
     intervals: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     y_label: str = "macro-F1",
+    models: Sequence[str] = (),
 ) -> Figure:
     """Score against the number of examples a class.
 
@@ -70,19 +71,21 @@ def kshot_curves(
         curves: For each method, k [N] and score [N] (0 to 1).
         intervals: For some methods, lower [N] and upper [N] ends, drawn as a band.
         y_label: Name of the score.
+        models: Methods in the order of their colours, so that several figures agree.
     """
     with style():
         figure, axes = sheet(5.2, 3.8)
-        shades, crowded = colours(list(curves)), len(curves) > 4  # more bands than that hide one another
+        seen, crowded = looks(list(curves), models), len(curves) > 4  # more bands than that hide one another
         for number, (name, (shots, values)) in enumerate(curves.items()):
             x = np.asarray(shots, dtype=np.float64) * (1 + 0.025 * (number - len(curves) / 2) if crowded else 1)
-            axes.plot(x, np.asarray(values), marker=mark_of(number), markersize=4, color=shades[name], label=name)
+            colour, mark = seen[name]
+            axes.plot(x, np.asarray(values), marker=mark, markersize=4, color=colour, label=name)
             if intervals and name in intervals:
                 low, high = (np.asarray(end) for end in intervals[name])
                 if crowded:
-                    axes.vlines(x, low, high, color=shades[name], linewidth=0.8)
+                    axes.vlines(x, low, high, color=colour, linewidth=0.8)
                 else:
-                    axes.fill_between(x, low, high, color=shades[name], alpha=0.15, linewidth=0)
+                    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         ticks = sorted({float(k) for shots, _ in curves.values() for k in np.atleast_1d(np.asarray(shots))})
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, [f"{k:g}" for k in ticks])
@@ -140,11 +143,9 @@ def embedding_map(
     with style():
         figure, axes = sheet(6.4, 4.4)
         names = np.asarray(labels)
-        for index, (label, colour) in enumerate(colours(labels, classes).items()):
+        for label, (colour, mark) in looks(labels, classes).items():
             mine = points[names == label]
-            axes.scatter(
-                mine[:, 0], mine[:, 1], s=12, c=colour, marker=mark_of(index), label=label, alpha=0.75, linewidths=0
-            )
+            axes.scatter(mine[:, 0], mine[:, 1], s=12, c=colour, marker=mark, label=label, alpha=0.75, linewidths=0)
         # Distances are what the map is about, so both axes have one scale.
         axes.set_aspect("equal", adjustable="box")
         axes.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")
@@ -274,9 +275,15 @@ def names_above(figure: Figure, names: Sequence[str]) -> None:
 _MARKS = "osD^vPX*"
 
 
-def mark_of(number: int) -> str:
-    """A mark for a place in a list; with its colour it is unlike all others, also where the colours begin again."""
-    return _MARKS[(number + number // len(PALETTE)) % len(_MARKS)]
+def looks(names: Sequence[str], classes: Sequence[str] = ()) -> dict[str, tuple[str, str]]:
+    """Colour and mark of each name, together unlike all others, also where the colours begin again.
+
+    Args:
+        names: What is to be drawn.
+        classes: Names whose looks come first, so that several figures agree (`palette.colours`).
+    """
+    turn = {name: (place + place // len(PALETTE)) % len(_MARKS) for name, place in places(names, classes).items()}
+    return {name: (colour, _MARKS[turn[name]]) for name, colour in colours(names, classes).items()}
 
 
 def grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:

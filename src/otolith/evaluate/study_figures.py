@@ -67,19 +67,27 @@ def draw(found: Collected, people: Sequence[Comparison], gallery: Gallery, chose
         gallery: Where they go.
         chosen: Models whose confusions and classes are shown; without them, the best of each dataset and protocol.
     """
+    order = _order(found.rows)
     for one in people:
-        draw_people(one, gallery)
+        draw_people(one, gallery, order)
     for (dataset, protocol), rows in found.rows.groupby(["dataset", "protocol"], sort=False):
         if is_main(str(protocol)):
             counts = found.counts[(found.counts["dataset"] == dataset) & (found.counts["protocol"] == protocol)]
-            _protocol(rows, counts, gallery, chosen, "-".join(map(str, (dataset, protocol))))
+            _protocol(rows, counts, gallery, chosen, order, "-".join(map(str, (dataset, protocol))))
     for dataset, rows in found.rows.groupby("dataset", sort=False):
         shots = summarise(rows[rows["protocol"].str.startswith("enrol-k")], ["macro_f1"])
         if len(shots):
-            _shots(shots, gallery, "few-examples-" + str(dataset))
+            _shots(shots, gallery, order, "few-examples-" + str(dataset))
         changed = summarise(disturbed(rows), ["macro_f1"])
         if len(changed):
-            _robustness(changed, gallery, "robustness-" + str(dataset))
+            _robustness(changed, gallery, order, "robustness-" + str(dataset))
+
+
+def _order(rows: pd.DataFrame) -> list[str]:
+    """Models in the order of their colours: those in the most figures have the most distinct ones."""
+    main = rows[rows["protocol"].map(is_main)]
+    places = main[["model", "dataset", "protocol"]].drop_duplicates()["model"].value_counts()
+    return sorted(ranked(summarise(main)), key=lambda model: -int(places[model]))
 
 
 def shown_models(rows: pd.DataFrame, chosen: Sequence[str], most: int) -> list[str]:
@@ -89,7 +97,14 @@ def shown_models(rows: pd.DataFrame, chosen: Sequence[str], most: int) -> list[s
     return wanted or [model for model in models if model != "chance"][:most]
 
 
-def _protocol(rows: pd.DataFrame, counts: pd.DataFrame, gallery: Gallery, chosen: Sequence[str], place: str) -> None:
+def _protocol(
+    rows: pd.DataFrame,
+    counts: pd.DataFrame,
+    gallery: Gallery,
+    chosen: Sequence[str],
+    order: Sequence[str],
+    place: str,
+) -> None:
     """What one dataset gives in one protocol."""
     table, classes = summarise(rows), classes_of(rows)
     score = values_of(table[table["metric"] == "macro_f1"].assign(row="macro-F1"), "row")
@@ -103,10 +118,10 @@ def _protocol(rows: pd.DataFrame, counts: pd.DataFrame, gallery: Gallery, chosen
         of_classes = summarise(best, [f"f1/{name}" for name in classes])
         of_classes["class"] = of_classes["metric"].str.removeprefix("f1/")
         values = {m: v for m in ranked(summarise(best)) for n, v in values_of(of_classes, "class").items() if n == m}
-        gallery.add(f"classes-{place}", compared.class_bars(values), _long(values))
+        gallery.add(f"classes-{place}", compared.class_bars(values, models=order), _long(values))
     costs = costs_of(rows)
     if "size_mb" in costs:
-        _costs(bars, costs, gallery, f"cost-{place}")
+        _costs(bars, costs, gallery, order, f"cost-{place}")
     for model in shown_models(rows, chosen, 1):
         mine = counts[counts["model"] == model]
         if len(mine):
@@ -115,12 +130,12 @@ def _protocol(rows: pd.DataFrame, counts: pd.DataFrame, gallery: Gallery, chosen
             gallery.add(f"confusion-{place}-{model}", figures.confusion_matrix(matrix, classes), data)
 
 
-def draw_people(one: Comparison, gallery: Gallery) -> None:
-    """Each person's accuracy, the differences between models, and their ranks."""
+def draw_people(one: Comparison, gallery: Gallery, order: Sequence[str] = ()) -> None:
+    """Each person's accuracy, the differences between models, and their ranks; `order` is that of models' colours."""
     place = f"{one.dataset}-{one.protocol}"
     table = one.accuracy.iloc[:, :_MOST_MODELS]
     dots = {str(m): {str(who): Value(v, v, v) for who, v in table[m].dropna().items()} for m in table.columns}
-    gallery.add(f"people-{place}", compared.row_dots(dots, "accuracy"), _long(dots))
+    gallery.add(f"people-{place}", compared.row_dots(dots, "accuracy", models=order), _long(dots))
     if one.against:
         gaps = {model: one.differences(model) for model in one.against}
         means = {m: Value(r.difference, r.low, r.high) for m, r in one.against.items()}
@@ -137,17 +152,17 @@ def draw_people(one: Comparison, gallery: Gallery) -> None:
         gallery.add(f"ranks-{place}", compared.critical_difference(average, ranks.cd, ranks.groups), data)
 
 
-def _shots(table: pd.DataFrame, gallery: Gallery, name: str) -> None:
+def _shots(table: pd.DataFrame, gallery: Gallery, order: Sequence[str], name: str) -> None:
     """Curves over k, with the spread over draws."""
     table = table.assign(k=table["protocol"].str.removeprefix("enrol-k").astype(int)).sort_values("k")
     values = {model: {int(k): v for k, v in mine.items()} for model, mine in values_of(table, "k").items()}
     curves = {m: (list(v), [x.mean for x in v.values()]) for m, v in values.items()}
     ends = {m: ([x.low for x in v.values()], [x.high for x in v.values()]) for m, v in values.items()}
     data = _long({m: {str(k): x for k, x in v.items()} for m, v in values.items()})
-    gallery.add(name, figures.kshot_curves(curves, ends), data)
+    gallery.add(name, figures.kshot_curves(curves, ends, models=order), data)
 
 
-def _robustness(table: pd.DataFrame, gallery: Gallery, name: str) -> None:
+def _robustness(table: pd.DataFrame, gallery: Gallery, order: Sequence[str], name: str) -> None:
     """Dots for each disturbance; the undisturbed score as a line."""
     values = values_of(table, "protocol")
     plain = {model: mine[UNDISTURBED].mean for model, mine in values.items() if UNDISTURBED in mine}
@@ -155,10 +170,11 @@ def _robustness(table: pd.DataFrame, gallery: Gallery, name: str) -> None:
         model: {what.removeprefix("robustness-"): v for what, v in mine.items() if what != UNDISTURBED}
         for model, mine in values.items()
     }
-    gallery.add(name, compared.row_dots(dots, "macro-F1 (dashed: undisturbed)", plain), _long(values))
+    figure = compared.row_dots(dots, "macro-F1 (dashed: undisturbed)", plain, order)
+    gallery.add(name, figure, _long(values))
 
 
-def _costs(scores: Mapping[str, Value], costs: pd.DataFrame, gallery: Gallery, name: str) -> None:
+def _costs(scores: Mapping[str, Value], costs: pd.DataFrame, gallery: Gallery, order: Sequence[str], name: str) -> None:
     models = {
         model: Cost(value, _known(costs, model, "size_mb"), _known(costs, model, "latency_ms"))
         for model, value in scores.items()
@@ -169,7 +185,7 @@ def _costs(scores: Mapping[str, Value], costs: pd.DataFrame, gallery: Gallery, n
         "size_mb": [c.size_mb for c in models.values()],
         "latency_ms": [c.latency_ms for c in models.values()],
     }
-    gallery.add(name, compared.cost_map(models), data)
+    gallery.add(name, compared.cost_map(models, order=order), data)
 
 
 def _known(costs: pd.DataFrame, model: str, metric: str) -> float | None:
