@@ -535,6 +535,27 @@ def test_a_change_sees_the_segments_in_reference_units_and_the_seed(watch: Datas
     assert seen[0][1] == seen[1][1] != seen[2][1]
 
 
+def test_a_channel_that_gives_nothing_is_masked_where_that_can_be_said_and_zero_elsewhere(watch: Dataset) -> None:
+    def change(signal: Floats, rng: np.random.Generator) -> Floats:
+        out = signal.copy()
+        out[1::2, :, 3:] = np.nan  # the gyroscope, in every second segment
+        return out
+
+    index, rows = WINDOWS.index(watch), Request(np.arange(8), (0, 0, 0))
+    text: TextTable = {words: np.ones(16, np.float32) for words in describe_channels([index], ChannelView())}
+    plain, changed = (
+        Segments([index], WINDOWS, text=text, patch_seconds=1.0, change=how)[rows] for how in (None, change)
+    )
+    assert plain.window is not None and changed.window is not None
+    silent = torch.zeros(8, 6, dtype=torch.bool)
+    silent[1::2, 3:] = True
+    assert torch.equal(changed.window.channel_mask, ~silent) and plain.window.channel_mask.all()
+    for found, whole in ((changed, plain), (changed.window, plain.window)):
+        torch.testing.assert_close(found.patches, whole.patches.masked_fill(silent[:, None, None], 0.0))
+    everywhere = Segments([index], WINDOWS, change=change).plain()
+    assert not everywhere[1::2, :, 3:].any() and everywhere[::2].all(axis=1).any()
+
+
 # The cache
 
 

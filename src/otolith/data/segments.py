@@ -85,7 +85,8 @@ class Segments:
         patch_seconds: Of that teacher.
         upright: Whether that teacher sees channels along gravity and across it.
         change: Applied to the sensors' segments [B, W, C] in reference units before they are cut, with the random
-            generator of the request: what a test of robustness does to them.
+            generator of the request: what a test of robustness does to them. A channel that it leaves NaN gives
+            nothing: the encoder is told so by its channel mask, what sees fixed channels reads zero.
 
     Raises:
         DataError: Recordings differ in their channels, or none has the skeleton that is wanted.
@@ -145,6 +146,9 @@ class Segments:
             signal = self.augmenter(signal, self.rate, rng)
         if self.change:
             signal = self.change(signal, rng)
+        window = self._window(signal, rows)
+        if self.change:
+            signal = np.nan_to_num(signal)
         patches, valid, centres, lengths = patch(signal, signal[..., self.acceleration], self.config.patching)
         # A crop is stretched to the whole, so its patches last less long.
         lasted = self.seconds[rows, None] * (share[:, -1:] - share[:, :1])
@@ -157,7 +161,7 @@ class Segments:
             skeleton=None if bodies is None else torch.from_numpy(bodies),
             label=torch.from_numpy(self.label[rows]),
             dataset=torch.from_numpy(self.dataset[rows]),
-            window=self._window(signal, rows),
+            window=window,
         )
 
     def batches(self, batch_size: int = 256) -> Iterator[tuple[SegmentBatch, NDArray[np.int64]]]:
@@ -185,7 +189,7 @@ class Segments:
         share = np.linspace(0, 1, self.config.samples)
         out = self._signal(np.arange(len(self)), np.broadcast_to(share, (len(self), len(share))))
         if self.change:
-            out = self.change(out, np.random.default_rng(0))
+            out = np.nan_to_num(self.change(out, np.random.default_rng(0)))
         bodies = [part.skeleton for part in self.parts if part.skeleton is not None]
         if not bodies:
             return out
@@ -238,7 +242,12 @@ class Segments:
             at = np.flatnonzero(self.layout[rows] == layout)
             cuts.append(cut(signal[at], self.worn[layout], self.rate, self.patch_seconds, upright=self.upright))
             order.append(at)
-        return collate(cuts, self.text, np.concatenate(order))
+        batch = collate(cuts, self.text, np.concatenate(order))
+        absent = batch.patches.isnan().any(dim=2).any(dim=1)
+        if absent.any():
+            batch.patches.nan_to_num_()
+            batch.channel_mask &= ~absent
+        return batch
 
 
 def _one_kind(parts: Sequence[Prepared]) -> tuple[Channel, ...]:

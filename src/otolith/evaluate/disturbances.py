@@ -45,10 +45,10 @@ def half_rate(segments: Floats, rng: np.random.Generator) -> Floats:
 
 
 def no_gyroscope(segments: Floats, rng: np.random.Generator) -> Floats:
-    """The gyroscope, columns 3 to 5 of every six, reads zero."""
+    """The gyroscope, columns 3 to 5 of every six, gives nothing: NaN, or 0 for what sees fixed channels."""
     out = segments.copy()
     for first in range(3, out.shape[-1], 6):
-        out[..., first : first + 3] = 0
+        out[..., first : first + 3] = np.nan
     return out
 
 
