@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -14,7 +14,8 @@ from tests.cli.conftest import Command
 from tests.train.bodies import write as write_bodies
 
 from otolith.data.recording import Recording
-from otolith.evaluate import bench
+from otolith.evaluate import bench, splits
+from otolith.evaluate.study import StudyConfig, Variant
 from otolith.models.io import read_checkpoint
 from otolith.models.pupil import Student
 from otolith.models.registry import load_model
@@ -118,6 +119,15 @@ def test_disturbances_that_the_results_lack_are_measured_alone(otolith: Command,
     found = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
     assert found[: len(left)] == left and sorted(found) == sorted(lines)
     assert (tmp_path / "results.counts.csv.gz").read_bytes() == counts
+
+
+@pytest.mark.parametrize(("protocol", "seeds"), [("loso", [0]), ("supervised-10pct", [0, 1])])
+def test_what_draws_nothing_learns_from_other_labels_at_every_seed(protocol: str, seeds: list[int]) -> None:
+    control = Variant("logistic-on-statistics", "control", seeds=1)
+    study = StudyConfig((protocol,), (control,), (0, 1))
+    fold = splits.Fold("all", (), ("ann",), ("ann",))
+    cells = [bench.Bench(study, cast(Any, None), protocol, fold, seed, Path(), cast(Any, None)) for seed in study.seeds]
+    assert [cell.seed for cell in cells if bench.runs_here(control, study, cell)] == seeds
 
 
 def test_recipes_are_never_judged_on_those_they_were_tuned_on(

@@ -36,7 +36,7 @@ class Variant:
         parent: Name of the variant whose network training begins with.
         set: Values of its configuration that differ from the study's, as `key.sub: value`.
         protocols: Where it is run; empty is everywhere.
-        seeds: How many of the study's seeds; 0 is all.
+        seeds: How many of the study's seeds, except where a seed draws the labels; 0 is all.
         robustness: Whether it is also judged on disturbed segments, in the study's first protocol.
     """
 
