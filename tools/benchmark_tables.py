@@ -31,19 +31,26 @@ def benchmark(results: pd.DataFrame, protocol: str) -> str:
                 cells.append("")
                 continue
             value = mean.loc[(model, name)]
-            text = f"{value['mean']:.3f}" + (f" ± {value['std']:.3f}" if value["size"] > 1 and value["std"] > 0 else "")
+            text = mean_and_spread(value)
             cells.append(f"**{text}**" if value["mean"] == best[name] else text)
         lines.append([f"`{model}`", *cells])
     return table([f"macro-F1, {protocol}", *datasets], lines)
 
 
+def mean_and_spread(value: pd.Series) -> str:
+    """A mean, and its standard deviation over seeds where there are several that differ."""
+    return f"{value['mean']:.3f}" + (f" ± {value['std']:.3f}" if value["size"] > 1 and value["std"] > 0 else "")
+
+
 def supervision(results: pd.DataFrame) -> str:
-    """Macro-F1 of each model measured with few labels, mean over the datasets that have every share."""
+    """Macro-F1 of each model measured with every share of the labels: mean and spread over seeds."""
     rows = results[results["protocol"].isin(list(SUPERVISION)) & (results["metric"] == "macro_f1")]
-    wide = rows.pivot_table(index=["model", "dataset"], columns="protocol", values="value").dropna()
+    runs = rows.groupby(["model", "dataset", "protocol"])["value"].agg(["mean", "std", "size"])
+    cells = {place: mean_and_spread(value) for place, value in runs.iterrows()}
     lines = [
-        [f"`{model}`", str(dataset), *(f"{values[p]:.3f}" for p in SUPERVISION)]
-        for (model, dataset), values in wide.iterrows()
+        [f"`{model}`", str(dataset), *(cells[model, dataset, p] for p in SUPERVISION)]
+        for model, dataset in dict.fromkeys((m, d) for m, d, _ in cells)
+        if all((model, dataset, p) in cells for p in SUPERVISION)
     ]
     return table(["model", "dataset", *SUPERVISION.values()], sorted(lines, key=lambda line: (line[1], line[0])))
 
