@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -94,13 +93,8 @@ def test_full_disk_keeps_the_old_dataset(tmp_path: Path, otolith: Command) -> No
     """A limit on the size of files stands for the disk; the system gives the error in a real write."""
     otolith(*CONVERT)
     old = Dataset.open(tmp_path / "spar").sha256
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, *CONVERT],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
-    )
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); {MAIN}"
+    done = subprocess.run([sys.executable, "-c", limited, *CONVERT], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "otolith: cannot write spar: File too large; choose another place\n"
     assert [path.name for path in tmp_path.iterdir()] == ["spar"]
