@@ -58,19 +58,16 @@ def supervision(results: pd.DataFrame) -> str:
 def robustness(results: pd.DataFrame) -> str:
     """Macro-F1 of each model (row) under each disturbance (column): over seeds, then over the datasets of all."""
     rows = results[results["metric"] == "macro_f1"]
-    disturbed = [p for p in dict.fromkeys(rows["protocol"]) if p.startswith("robustness-")]
-    rows = rows[rows["protocol"].isin(["supervised", *disturbed])]
+    protocols = ["supervised", *sorted(p for p in rows["protocol"].unique() if p.startswith("robustness-"))]
+    rows = rows[rows["protocol"].isin(protocols)]
     runs = rows.pivot_table(index=["model", "dataset", "seed"], columns="protocol", values="value").dropna()
     by_dataset = runs.groupby(["model", "dataset"]).mean()
     sets = by_dataset.index.to_frame(index=False).groupby("model")["dataset"].agg(set)
     common = sorted(set.intersection(*sets))
     mine = by_dataset[by_dataset.index.get_level_values("dataset").isin(common)]
     mean = mine.groupby("model").mean().sort_values("supervised", ascending=False)
-    lines = [
-        [f"`{model}`", *(f"{value[p]:.3f}" for p in ("supervised", *sorted(disturbed)))]
-        for model, value in mean.iterrows()
-    ]
-    names = (name.removeprefix("robustness-").replace("-", " ") for name in sorted(disturbed))
+    lines = [[f"`{model}`", *(f"{value[p]:.3f}" for p in protocols)] for model, value in mean.iterrows()]
+    names = (name.removeprefix("robustness-").replace("-", " ") for name in protocols[1:])
     return table([f"macro-F1 over {', '.join(common)}", "undisturbed", *names], lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -148,7 +148,7 @@ class Segments:
             signal = self.change(signal, rng)
         window = self._window(signal, rows)
         if self.change:
-            signal = np.nan_to_num(signal)
+            signal, window = np.nan_to_num(signal), _without_absent(window)
         patches, valid, centres, lengths = patch(signal, signal[..., self.acceleration], self.config.patching)
         # A crop is stretched to the whole, so its patches last less long.
         lasted = self.seconds[rows, None] * (share[:, -1:] - share[:, :1])
@@ -242,12 +242,15 @@ class Segments:
             at = np.flatnonzero(self.layout[rows] == layout)
             cuts.append(cut(signal[at], self.worn[layout], self.rate, self.patch_seconds, upright=self.upright))
             order.append(at)
-        batch = collate(cuts, self.text, np.concatenate(order))
-        absent = batch.patches.isnan().any(dim=2).any(dim=1)
-        if absent.any():
-            batch.patches.nan_to_num_()
-            batch.channel_mask &= ~absent
-        return batch
+        return collate(cuts, self.text, np.concatenate(order))
+
+
+def _without_absent(window: Batch | None) -> Batch | None:
+    """The window with channels that are NaN masked."""
+    if window is None:
+        return None
+    absent = window.patches.isnan().any(dim=2).any(dim=1)
+    return replace(window, patches=window.patches.nan_to_num(), channel_mask=window.channel_mask & ~absent)
 
 
 def _one_kind(parts: Sequence[Prepared]) -> tuple[Channel, ...]:

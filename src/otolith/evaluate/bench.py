@@ -67,7 +67,8 @@ class Bench:
             return f"{place} {self.checkpoint(variant)}"
         provenance = self._provenance(variant)
         found = self._known(variant, provenance)
-        absent = [name for name in self._measures(variant) if name not in {row.protocol for row in found}]
+        there = {row.protocol for row in found}
+        absent = [what for what in self._measures(variant) if self._named(what) not in there]
         known = "" if absent else " (known)"
         if absent:
             new = self._judge(variant, provenance, absent)
@@ -78,9 +79,13 @@ class Bench:
         return f"{place} accuracy {accuracy:.3f}  macro-F1 {f1:.3f}{known}"
 
     def _measures(self, variant: Variant) -> list[str]:
-        """The protocol, and the robustness that is judged with the study's first one, as rows name them."""
+        """What is done to the segments: nothing (`""`), and in the study's first protocol also the disturbances."""
         robust = variant.robustness and self.protocol == self.plan.protocols[0]
-        return [self.protocol, *(f"robustness-{name}" for name in DISTURBANCES if robust)]
+        return ["", *DISTURBANCES] if robust else [""]
+
+    def _named(self, what: str) -> str:
+        """The protocol of the rows of segments to which that was done."""
+        return f"robustness-{what}" if what else self.protocol
 
     def _provenance(self, variant: Variant) -> Provenance:
         return Provenance.collect(self._identity(variant), [self.dataset.sha256])
@@ -94,7 +99,7 @@ class Bench:
         return [r for r in self.results.rows() if (r.model, r.fold, r.seed, r.config_sha256, r.data_sha256) == wanted]
 
     def _judge(self, variant: Variant, provenance: Provenance, absent: Sequence[str]) -> list[Row]:
-        """The `absent` rows of a variant; counts of what it said of whom go to the file beside the results."""
+        """Rows of what is `absent` (`_measures`); counts of who was called what go to the file beside the results."""
         config = self._config(variant)
         judged_config = _worn(config.segments, self.fold.judged_worn)
         sources = split_sources(config.data, config.segments.index)
@@ -102,7 +107,7 @@ class Bench:
         train = sources.splits[0].train.labelled(sources.labels)
         # People by name, and the samples themselves (those without a label teach too): a copy has another name.
         check_leak(contents=True, train=[sources.splits[0].train], judged=[index])
-        disturbed = [name for name in DISTURBANCES if f"robustness-{name}" in absent]
+        disturbed = [what for what in absent if what]
         costs: dict[str, float] = {}
         if variant.stage == "control":
             said = control_predictions(
@@ -113,9 +118,9 @@ class Bench:
             model: Any = load_model(self.checkpoint(variant))
             check_normaliser(model, [train], config.segments)
             said = predictions(model, index, judged_config, disturbances=disturbed)
-            costs = cost_of_classes(model, as_seen_by(model, [index], judged_config))
-        said = {name: labels for name, labels in said.items() if name or self.protocol in absent}
-        return self._rows(variant, index, said, sources.labels, costs, provenance)
+            if "" in absent:
+                costs = cost_of_classes(model, as_seen_by(model, [index], judged_config))
+        return self._rows(variant, index, {what: said[what] for what in absent}, sources.labels, costs, provenance)
 
     def _rows(
         self,
@@ -129,7 +134,7 @@ class Bench:
         truth, counts, out = index.label.tolist(), CountsFile.beside(self.results.path), []
         where = {"model": variant.name, "dataset": self.dataset.name, "fold": self.fold.name, "seed": self.seed}
         for name, predicted in said.items():
-            place: dict[str, Any] = {**where, "protocol": f"robustness-{name}" if name else self.protocol}
+            place: dict[str, Any] = {**where, "protocol": self._named(name)}
             values = {**scores(truth, predicted, labels), **({} if name else costs)}
             out += rows(values, n=len(index), provenance=provenance, **place)
             if not name:

@@ -282,8 +282,10 @@ def looks(names: Sequence[str], classes: Sequence[str] = ()) -> dict[str, tuple[
         names: What is to be drawn.
         classes: Names whose looks come first, so that several figures agree (`palette.colours`).
     """
-    turn = {name: (place + place // len(PALETTE)) % len(_MARKS) for name, place in places(names, classes).items()}
-    return {name: (colour, _MARKS[turn[name]]) for name, colour in colours(names, classes).items()}
+    return {
+        name: (PALETTE[place % len(PALETTE)], _MARKS[(place + place // len(PALETTE)) % len(_MARKS)])
+        for name, place in places(names, classes).items()
+    }
 
 
 def grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:

@@ -287,10 +287,12 @@ def _after(
         run.log(state.step, "val", metrics)
         progress.note(state.step, metrics)
         score = metrics.get(SCORE)
+        best = score is None or score >= state.best_score  # of equals the later, which has learnt for longer
         if score is not None:
             state.without_gain = 0 if score > state.best_score else state.without_gain + 1
-        if score is None or score >= state.best_score:  # of equals the later, which has learnt for longer
-            state.best_score, state.best_step = score if score is not None else state.best_score, state.step
+            state.best_score = max(score, state.best_score)
+        if best:
+            state.best_step = state.step
             run.save_best(task, state, score)
         state.stopped = bool(config.patience and state.without_gain >= config.patience)
         if kept:
