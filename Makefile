@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# One thread a process: small tensors gain nothing from two. Two processes: the machine of a reader has two cores.
+# One thread a process: small tensors gain nothing from two. A process for each core, up to four: each takes 1 GB.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 HAPT ?= runs/hapt
@@ -111,7 +111,7 @@ tables: venv  ## the tables of README.md and docs/datasets.md
 	$(BIN)/python tools/doc_tables.py
 
 test: venv  ## all fast tests
-	$(PYTEST) -n 2 --dist loadscope
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadscope
 
 test-slow: venv  ## slow tests, and those on real data where OTOLITH_RAW_DIR is set
 	$(PYTEST) -m "slow or real" --durations=10

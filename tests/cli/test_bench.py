@@ -52,6 +52,7 @@ def read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_bench_holds_each_backend_against_the_reference(student: Path, data: Path, otolith: Command) -> None:
     outcome = otolith("bench", "-m", student, "-d", data, "-o", "out", "--turns", 2, "--backends", "onnx-int8-dynamic")

@@ -67,6 +67,7 @@ def test_a_dataset_that_shares_recordings_with_training_is_refused(
     assert "hapt" in said and "uci_har" in said
 
 
+@pytest.mark.slow
 def test_a_renamed_copy_of_training_data_is_judged_on_its_test_subjects_too(
     otolith: Command, spar_dataset: Dataset, checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_renamed_copy_of_training_data_is_judged_on_its_test_subjects_too(
     assert same == [row for row in copy if row["metric"] != "latency_ms"]
 
 
+@pytest.mark.slow
 def test_what_training_did_not_teach_is_not_supervised(
     otolith: Command, spar_dataset: Dataset, checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ def test_unknown_labels_are_named(refused: Callable[..., str], session_dataset: 
     assert "'flying'" in said
 
 
+@pytest.mark.slow
 def test_examples_add_enrolment_with_controls_and_costs(
     otolith: Command, refused: Callable[..., str], spar_dataset: Dataset, checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -223,6 +226,7 @@ def test_an_open_answer_counts_where_it_can_mean_one_label_only(
     assert accuracy[0] > 0.1 and accuracy[1] == 0.0
 
 
+@pytest.mark.slow
 def test_a_protocol_trains_models_by_name_and_skips_what_is_there(
     otolith: Command, refused: Callable[..., str], spar_dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ def test_seconds_are_looked_at(classes: Path, student: Path, data: Path) -> None
     assert np.abs(run(file, job, slice(0, 3)) - before).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_planted_change_is_refused(
     student: Path, data: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +216,7 @@ def test_words_are_swapped_without_training(words: Path, worded: Path, data: Pat
     assert (found.argmax(1) == wanted.argmax(1)).mean() > 0.999
 
 
+@pytest.mark.slow
 def test_the_encoder_in_a_fixed_shape(checkpoint: Path, data: Path, otolith: Command, tmp_path: Path) -> None:
     arguments = ("export", "-m", checkpoint, "-d", data, "-o", tmp_path / "out", "--placement", "left wrist", "--json")
     outcome = otolith(*arguments)
@@ -287,6 +289,7 @@ def test_a_missing_extra_is_named(
     assert f"otolith[{extra}]" in refused("export", "-m", student, "-d", data, "-o", "out", "--format", form)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("litert_torch") is None, reason="needs the extra `litert`")
 def test_litert_says_the_same(student: Path, data: Path, otolith: Command, tmp_path: Path) -> None:
     arguments = ("export", "-m", student, "-d", data, "-o", tmp_path / "out", "--format", "litert")

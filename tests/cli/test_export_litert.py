@@ -62,6 +62,7 @@ def test_the_encoder_in_all_precisions(checkpoint: Path, spar_dataset: Dataset, 
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_text_student_on_the_device(worded: Path, spar_dataset: Dataset, otolith: Command, tmp_path: Path) -> None:
     arguments = ("export", "-m", worded, "-d", spar_dataset.path, "-o", tmp_path)
     outcome = otolith(*arguments, "--format", "litert", "--json")

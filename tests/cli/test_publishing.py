@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.test_classify import TIMED
 
+from otolith.data.labels import VOCABULARY
 from otolith.data.store import Dataset
 from otolith.export import release
 from otolith.models.model import Otolith
@@ -20,6 +21,7 @@ from otolith.models.model import Otolith
 def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "PLACEMENTS", ("left wrist",))
     monkeypatch.setattr(release, "CARDS", {})
+    monkeypatch.setattr(release, "VOCABULARY", dict(list(VOCABULARY.items())[:5]))
 
 
 @pytest.mark.usefixtures("few_words")

@@ -130,6 +130,7 @@ def test_what_draws_nothing_learns_from_other_labels_at_every_seed(protocol: str
     assert [cell.seed for cell in cells if bench.runs_here(control, study, cell)] == seeds
 
 
+@pytest.mark.slow
 def test_recipes_are_never_judged_on_those_they_were_tuned_on(
     otolith: Command, refused: Callable[..., str], bodies: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_study_that_makes_no_sense_is_one_sentence(
     assert re.search(said, sentence)
 
 
+@pytest.mark.slow
 def test_teach_and_distil_from_the_command(otolith: Command, bodies: Path, tmp_path: Path) -> None:
     common = {**BASE, "data": {"val": ["subject03"], "test": ["subject04"]}}
     teacher = written(tmp_path / "teach.yaml", {**common, "model": TEACHER})
@@ -207,6 +209,7 @@ def test_a_student_of_classes_is_not_asked_in_words(
     assert "knows no words" in said
 
 
+@pytest.mark.slow
 def test_what_one_variant_sets_does_not_reach_the_next(otolith: Command, bodies: Path, tmp_path: Path) -> None:
     """Nor what a recipe sets the next fold."""
     variants = [{"name": "bare", "set": {"model.position": "none", "train.steps": 2}}, {"name": "plain"}]
@@ -224,6 +227,7 @@ def test_what_one_variant_sets_does_not_reach_the_next(otolith: Command, bodies:
             assert (model.net.config.position, model.net.config.dim, model.meta["step"]) == (position, dim, step)
 
 
+@pytest.mark.slow
 def test_networks_learn_without_labels_and_then_with_them(otolith: Command, bodies: Path, tmp_path: Path) -> None:
     common = {**BASE, "data": {"val": ["subject03"], "test": ["subject04"]}}
     config = written(tmp_path / "net.yaml", common)

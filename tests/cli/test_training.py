@@ -127,6 +127,7 @@ def test_a_parent_of_stage_2_with_another_bank(refused: Callable[..., str], few:
     assert said.endswith("or of stage 2 with the same bank")
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_at_once_can_be_corrected(otolith: Command, few: Path, tmp_path: Path) -> None:
     broken = ("train.learning_rate=1.0e+30", "train.warmup=0", "train.weight_decay=0")
     failed = otolith("align", "-o", "run", "-d", few, "--steps", 3, *tiny(*SPLIT, *broken))

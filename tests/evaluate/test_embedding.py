@@ -154,6 +154,7 @@ def test_along_a_recording_windows_come_one_after_the_other() -> None:
     assert motion.titles[-1].startswith("s2, window 70 of 70")
 
 
+@pytest.mark.slow
 def test_the_moving_map_is_a_gif_of_all_frames_with_steady_colours(tmp_path: Path) -> None:
     motion = along(shared_components(FEATURES[None], 3)[0], LABELS, ["s1"] * 75, most=4)
     animate(motion, sorted(set(LABELS)), 0.9, Gallery(tmp_path), "map", {"x": [1.0]})
@@ -168,6 +169,7 @@ def test_the_moving_map_is_a_gif_of_all_frames_with_steady_colours(tmp_path: Pat
     assert min(blues) > 10, "the first label's colour is in its legend in every frame"
 
 
+@pytest.mark.slow
 def test_an_embedding_gives_all_its_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("otolith.evaluate.embedding_figures._BETWEEN", 1)
     chart = draw_embedding(small(2, windows=9), Gallery(tmp_path))

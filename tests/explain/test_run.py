@@ -37,6 +37,7 @@ def test_batches_change_nothing(student: Any, segments: Segments, monkeypatch: p
     assert np.array_equal(whole.target.numpy(), predict(student, segments).argmax(1))
 
 
+@pytest.mark.slow
 def test_dynamic_patches_are_explained_too(bodies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments have different numbers of patches; in small batches the batches have, too."""
     model: Any = load_model(train_student(bodies, tmp_path, 3, dynamic()))
@@ -52,6 +53,7 @@ def test_dynamic_patches_are_explained_too(bodies: Path, tmp_path: Path, monkeyp
     assert (time.diff() > 0).all() and time[0] > 0 and time[-1] < seen.seconds[0]
 
 
+@pytest.mark.slow
 def test_a_network_of_windows_is_explained_by_gradients_and_occlusion(segments: Segments) -> None:
     torch.manual_seed(0)
     labels = ["a", "b", "c"]

@@ -78,6 +78,7 @@ def load(name: str, endpoint: str, cache: Path) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_by_owner_and_name(endpoint: str, published: Path, tmp_path: Path) -> None:
     done = load("ann/gym", endpoint, tmp_path / "cache")
     assert done.stdout.strip() == Otolith.from_pretrained(published).fingerprint(), done.stderr

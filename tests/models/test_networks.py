@@ -261,6 +261,7 @@ def test_every_weight_learns(name: str, windows: Tensor) -> None:
         assert without == set()
 
 
+@pytest.mark.slow
 @EVERY
 def test_learns_a_few_windows_by_heart(name: str, windows: Tensor) -> None:
     net, label = network(name).train(), torch.arange(14) % 4
@@ -281,6 +282,7 @@ def test_learns_a_few_windows_by_heart(name: str, windows: Tensor) -> None:
         assert (head(net(windows)).argmax(1) == label).all()
 
 
+@pytest.mark.slow
 @UNLABELLED
 def test_learns_to_reconstruct(name: str, windows: Tensor) -> None:
     net = pretrainable(name).train()

@@ -45,6 +45,7 @@ def test_clones_share_the_model_and_nothing_learnt(model: Otolith, data: Data) -
     assert copy.set_params(method="nearest").method == "nearest" and classifier.method == "prototype"
 
 
+@pytest.mark.slow
 def test_probabilities_follow_the_classes(model: Otolith, data: Data) -> None:
     windows, label, _, channels = data
     numbers = np.unique(label, return_inverse=True)[1] + 5  # 5 to 11: as text, 10 comes before 5
@@ -66,6 +67,7 @@ def test_prompt_needs_no_examples(model: Otolith, data: Data) -> None:
     assert set(classifier.predict(windows[:5])) <= set(labels)
 
 
+@pytest.mark.slow
 def test_names_of_classes_can_count(model: Otolith, data: Data) -> None:
     windows, label, _, channels = data
     plain = ActivityClassifier(model, channels).fit(windows, label)

@@ -241,6 +241,7 @@ def test_examples_that_share_samples_do_not_judge_each_other() -> None:
     assert near.calibrate(twice, labels, spans=np.array([[0.0, 1.0]] * 12)).threshold is None  # all at once
 
 
+@pytest.mark.slow
 def test_a_rate_is_asked_for_and_held(spar_features: Labelled) -> None:
     features, label, _ = spar_features
     found = {share: Enrolment().fit(features, label.tolist()) for share in (0.0, 0.1, 0.3)}

@@ -40,6 +40,7 @@ def student(distil_config: DistilConfig, teacher: Path, tmp_path_factory: pytest
     return distil(replace(distil_config, teachers=(str(teacher),)), tmp_path_factory.mktemp("runs") / "student")
 
 
+@pytest.mark.slow
 def test_a_teacher_learns_and_is_judged_on_a_person_held_out(teach_config: TeachConfig, tmp_path: Path) -> None:
     train = replace(teach_config.train, steps=120, evaluate_every=120, save_every=120)
     best = teach(replace(teach_config, train=train), tmp_path)
@@ -275,6 +276,7 @@ def test_words_need_windows_like_the_teachers(words_config: DistilConfig, tmp_pa
         distil(replace(words_config, segments=replace(words_config.segments, whole_trials=True)), tmp_path)
 
 
+@pytest.mark.slow
 def test_both_kinds_of_teachers_at_once(
     words_config: DistilConfig, teach_config: TeachConfig, bodies: Path, aligned: Path, tmp_path: Path
 ) -> None:

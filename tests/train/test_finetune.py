@@ -36,6 +36,7 @@ def config(dataset: Dataset, network: str, **changes: object) -> FineTuneConfig:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["tinyhar", "otolith-tiny"])
 def test_a_saved_classifier_says_the_same(network: str, spar_dataset: Dataset, tmp_path: Path) -> None:
     settings = config(spar_dataset, network)
@@ -50,6 +51,7 @@ def test_a_saved_classifier_says_the_same(network: str, spar_dataset: Dataset, t
     assert one.shape == (len(index), 7) and np.ptp(one) > 0
 
 
+@pytest.mark.slow
 def test_a_network_begins_with_what_it_learnt_without_labels(spar_dataset: Dataset, tmp_path: Path) -> None:
     settings = config(spar_dataset, "limu-bert", freeze=True)
     before = ReconstructConfig(
@@ -77,6 +79,7 @@ def test_a_parent_that_saw_the_test_people_is_refused(spar_dataset: Dataset, tmp
         finetune(replace(settings, parent=str(parent)), tmp_path / "second")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_alike(spar_dataset: Dataset, tmp_path: Path) -> None:
     settings = config(spar_dataset, "otolith-tiny", objective=LabelObjective(mixup=0.4, mixup_probability=1.0))
     whole = load_model(finetune(settings, tmp_path / "whole"))

@@ -225,6 +225,7 @@ def test_objectives_that_cannot_be() -> None:
 # On real data, and really killed
 
 
+@pytest.mark.slow
 def test_both_losses_fall_on_real_data(pretrain_config: PretrainConfig, tmp_path: Path) -> None:
     train = replace(pretrain_config.train, steps=80, evaluate_every=80, save_every=80)
     pretrain(replace(pretrain_config, train=train), tmp_path)

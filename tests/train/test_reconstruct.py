@@ -88,6 +88,7 @@ def test_contrast_joins_in_half_way_and_validation_people_are_measured(finished:
     assert val[1]["masked"] < val[0]["masked"]
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_ends_with_the_same_weights(
     finished: Path, config: ReconstructConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_labels_have_no_part_in_it(finished: Path, config: ReconstructConfig, tm
     assert val[0] == val[1]
 
 
+@pytest.mark.slow
 def test_limu_bert_learns_here_too(config: ReconstructConfig, tmp_path: Path) -> None:
     train = replace(config.train, steps=80, evaluate_every=80, save_every=80)
     reconstruct(replace(config, network="limu-bert", train=train), tmp_path)

@@ -57,12 +57,12 @@ def write_release(model: Saved, path: Path, datasets: Sequence[Dataset] = ()) ->
         MissingExtraError: A text is new to the model and the text encoder is not installed.
     """
     meta, tensors = model.checkpoint_meta(), model.checkpoint_tensors()
+    meta["hours"] = {**meta.get("hours", {}), **_hours(meta, datasets)}  # before the texts, which take seconds
     if isinstance(model, Reader):
         texts, rows = _texts(model).state()
         meta = {**meta, "texts": texts}
         tensors = {k: v for k, v in tensors.items() if not k.startswith("texts.")}
         tensors |= {f"texts.{k}": v for k, v in rows.items()}
-    meta["hours"] = {**meta.get("hours", {}), **_hours(meta, datasets)}
     write_checkpoint(path, _portable(meta), {name: _half(name, value) for name, value in tensors.items()})
 
 

@@ -74,11 +74,13 @@ class SentenceEncoder:
         if isinstance(texts, str) or not texts:
             raise ValueError("texts must be a non-empty sequence of strings")
         codes = [torch.tensor(self._tokenizer.encode(text).ids) for text in texts]
-        ids = pad_sequence(codes, batch_first=True)  # [PAD] is 0
-        mask = torch.arange(ids.shape[1]) < torch.tensor([len(code) for code in codes])[:, None]
-        starts = range(0, len(ids), _BATCH)
-        hidden = [self._forward(ids[i : i + _BATCH], mask[i : i + _BATCH]) for i in starts]
-        vectors = torch.cat(hidden).masked_fill(~mask[..., None], 0.0)
+        lengths = torch.tensor([len(code) for code in codes])
+        vectors = torch.zeros(len(codes), int(lengths.max()), EMBEDDING)
+        for rows in lengths.argsort(stable=True).split(_BATCH):  # texts of like length: little is spent on padding
+            ids = pad_sequence([codes[row] for row in rows], batch_first=True)  # [PAD] is 0
+            valid = torch.arange(ids.shape[1]) < lengths[rows, None]
+            vectors[rows, : ids.shape[1]] = self._forward(ids, valid).masked_fill(~valid[..., None], 0.0)
+        mask = torch.arange(vectors.shape[1]) < lengths[:, None]
         return vectors, mask
 
     @torch.no_grad()
