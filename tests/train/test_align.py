@@ -207,6 +207,9 @@ def test_changed_configuration_is_refused(finished: Path, parent: Path, align_co
         align(replace(align_config, parent=str(parent), objective=AlignObjective(memory=65)), finished, resume=True)
     with pytest.raises(ConfigError, match="already holds a run"):
         align(replace(align_config, parent=str(parent)), finished)
+    nowhere = replace(align_config.data, datasets=("nowhere",))
+    with pytest.raises(ConfigError, match="already holds a run"):  # said before any data is read
+        align(replace(align_config, data=nowhere), finished)
 
 
 def test_nothing_labelled_is_refused(align_config: AlignConfig, few: Path, tmp_path: Path) -> None:

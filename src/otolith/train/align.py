@@ -19,7 +19,7 @@ from otolith.models.label_bank import LabelBankConfig, class_scores
 from otolith.models.model import Otolith
 from otolith.objectives.alignment import MemoryBank, alignment_losses
 from otolith.objectives.relations import LabelRelations, relate
-from otolith.train.engine import StageConfig, launch, run_stage
+from otolith.train.engine import StageConfig, begin, run_stage
 from otolith.train.probe import embed_windows, macro_f1
 from otolith.train.sources import Sources, check_chain, evaluation_windows, open_sources
 from otolith.train.task import SCORE, Task
@@ -199,8 +199,7 @@ def align(config: AlignConfig, folder: Path, *, resume: bool = False) -> Path:
         ConfigError: No training window has a label.
         LeakError: The parent was trained on a subject that is held out here.
     """
-    fabric = launch(config.train)
-    torch.manual_seed(config.seed)
+    fabric, run = begin(config, folder, resume=resume)
     model, parent = _start(config)
     sources = open_sources(config.data, config.loader, model.texts)
     if not sources.labels:
@@ -212,7 +211,7 @@ def align(config: AlignConfig, folder: Path, *, resume: bool = False) -> Path:
     task = AlignTask(model, config, sources, parent)
     labelled = [index.labelled(sources.labels) for index in sources.train]
     windows = Windows(labelled, sources.text, config.loader, labels=sources.labels, augment=config.augment)
-    return run_stage(task, windows, config, folder, fabric, resume=resume)
+    return run_stage(task, windows, config, run, fabric)
 
 
 def _start(config: AlignConfig) -> tuple[Otolith, dict[str, Any] | None]:

@@ -21,7 +21,7 @@ from otolith.models.registry import load_model
 from otolith.models.saved import Saved
 from otolith.models.student import StudentConfig
 from otolith.objectives.distillation import attention_transfer, cosine_distance, hard_answers, relational, soft_answers
-from otolith.train.engine import launch, run_stage
+from otolith.train.engine import begin, run_stage
 from otolith.train.probe import embed_windows, macro_f1
 from otolith.train.sources import Sources, check_chain, split_sources
 from otolith.train.supervised import LabelObjective, SegmentRun, SegmentTask, fitted, mix, normalise, shares
@@ -199,8 +199,7 @@ def distil(config: DistilConfig, folder: Path, *, resume: bool = False) -> Path:
         ConfigError: There is nothing to learn from.
         LeakError: A teacher or the parent learnt from somebody who is held out here.
     """
-    fabric = launch(config.train)
-    torch.manual_seed(config.seed)
+    fabric, run = begin(config, folder, resume=resume)
     teachers = {file: load_model(file) for file in config.teachers}
     by_class, by_words = _sort(teachers, config)
     begun = {config.parent: load_model(config.parent)} if config.parent else {}
@@ -223,7 +222,7 @@ def distil(config: DistilConfig, folder: Path, *, resume: bool = False) -> Path:
         teacher.to(fabric.device)
     module = DistilModule(model, config.objective, len(sources.labels), by_class, by_words)
     task = DistilTask(model, module, sources, config, parents, loader)
-    return run_stage(task, segments, config, folder, fabric, resume=resume)
+    return run_stage(task, segments, config, run, fabric)
 
 
 def _sort(teachers: Mapping[str, Saved], config: DistilConfig) -> tuple[list[TeacherModel], Otolith | None]:

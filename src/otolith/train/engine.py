@@ -183,22 +183,36 @@ def launch(config: EngineConfig) -> Fabric:
     return fabric
 
 
-def run_stage(task: Task, windows: Drawable, config: RunConfig, folder: Path, fabric: Fabric, *, resume: bool) -> Path:
+def begin(config: RunConfig, folder: Path, *, resume: bool) -> tuple[Fabric, Run]:
+    """Starts the processes that train, and looks at the folder before any data is read.
+
+    Args:
+        config: The stage's whole configuration; it is written to the folder once training starts.
+        folder: Of the run.
+        resume: Continue the run that is there.
+
+    Raises:
+        ConfigError: The folder holds a run and `resume` is off, or its configuration is another one; or as in `launch`.
+    """
+    fabric = launch(config.train)
+    torch.manual_seed(config.seed)
+    return fabric, Run(folder, asdict(config), resume=resume, writes=fabric.is_global_zero)
+
+
+def run_stage(task: Task, windows: Drawable, config: RunConfig, run: Run, fabric: Fabric) -> Path:
     """Trains a stage in its run folder and draws its curves.
 
     Args:
         task: The stage.
         windows: What it trains on.
-        config: The stage's whole configuration; it is written to the folder.
-        folder: Of the run.
-        fabric: From `launch`.
-        resume: Continue the run that is there.
+        config: The stage's whole configuration.
+        run: From `begin`.
+        fabric: Likewise.
 
     Returns:
         The best checkpoint.
     """
     plan = Plan(windows, config.sampling, config.seed, fabric.global_rank, fabric.world_size)
-    run = Run(folder, asdict(config), resume=resume, writes=fabric.is_global_zero)
     fit(task, plan, config.train, run, fabric, seed=config.seed, workers=config.workers)
     if fabric.is_global_zero:
         run.plot()

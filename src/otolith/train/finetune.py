@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from otolith.data.segments import Segments
@@ -16,7 +15,7 @@ from otolith.models.networks import NETWORKS
 from otolith.models.registry import ENCODERS, load_model
 from otolith.models.saved import Saved
 from otolith.objectives.distillation import hard_answers
-from otolith.train.engine import launch, run_stage
+from otolith.train.engine import begin, run_stage
 from otolith.train.sources import Sources, check_chain, split_sources
 from otolith.train.supervised import (
     LabelObjective,
@@ -104,8 +103,7 @@ def finetune(config: FineTuneConfig, folder: Path, *, resume: bool = False) -> P
         ConfigError: No training segment has a label.
         LeakError: The parent learnt from somebody who is held out here.
     """
-    fabric = launch(config.train)
-    torch.manual_seed(config.seed)
+    fabric, run = begin(config, folder, resume=resume)
     parent = load_model(config.parent) if config.parent else None
     sources = split_sources(config.data, config.segments.index)
     if not sources.labels:
@@ -116,7 +114,7 @@ def finetune(config: FineTuneConfig, folder: Path, *, resume: bool = False) -> P
     model, segments = _prepare(config, sources, parent)
     module = FineTuneModule(model, config.objective, len(sources.labels), freeze=config.freeze)
     task = FineTuneTask(model, module, sources, config, parents)
-    return run_stage(task, segments, config, folder, fabric, resume=resume)
+    return run_stage(task, segments, config, run, fabric)
 
 
 def _prepare(config: FineTuneConfig, sources: Sources, parent: Saved | None) -> tuple[Classifier, Segments]:

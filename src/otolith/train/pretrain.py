@@ -14,7 +14,7 @@ from otolith.models.heads import ProjectionHead, ReconstructionHead
 from otolith.models.model import Otolith
 from otolith.objectives.contrastive import patch_infonce
 from otolith.objectives.masked import masked_reconstruction
-from otolith.train.engine import StageConfig, launch, run_stage
+from otolith.train.engine import StageConfig, begin, run_stage
 from otolith.train.probe import probe_macro_f1
 from otolith.train.sources import Sources, evaluation_windows, open_sources
 from otolith.train.task import SCORE, Task
@@ -130,10 +130,9 @@ def pretrain(config: PretrainConfig, folder: Path, *, resume: bool = False) -> P
     Returns:
         The best checkpoint.
     """
-    fabric = launch(config.train)
-    torch.manual_seed(config.seed)
+    fabric, run = begin(config, folder, resume=resume)
     model = Otolith(config.model)
     sources = open_sources(config.data, config.loader, model.texts)
     task = PretrainTask(model, config, sources)
     windows = Windows(sources.train, sources.text, config.loader, augment=config.augment, views=True, mask=config.mask)
-    return run_stage(task, windows, config, folder, fabric, resume=resume)
+    return run_stage(task, windows, config, run, fabric)

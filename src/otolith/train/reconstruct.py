@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from otolith.data.segments import Segments
 from otolith.models.classifier import NetworkClassifier
 from otolith.models.networks import PRETRAINABLE
-from otolith.train.engine import launch, run_stage
+from otolith.train.engine import begin, run_stage
 from otolith.train.sources import Sources, split_sources
 from otolith.train.supervised import SegmentRun, SegmentTask, check_whole_windows, normalise
 from otolith.types import ConfigError, SegmentBatch
@@ -96,12 +96,11 @@ def reconstruct(config: ReconstructConfig, folder: Path, *, resume: bool = False
     Returns:
         The last checkpoint.
     """
-    fabric = launch(config.train)
-    torch.manual_seed(config.seed)
+    fabric, run = begin(config, folder, resume=resume)
     sources = split_sources(config.data, config.segments.index)
     segments = Segments(sources.train, config.segments, augment=config.augment)
     model = NetworkClassifier(config.network, len(segments.channels), config.segments.samples, labels=0)
     normalise(model, segments)
     module = ReconstructModule(model, config.train.steps * config.train.accumulate)
     task = ReconstructTask(model, module, sources, config)
-    return run_stage(task, segments, config, folder, fabric, resume=resume)
+    return run_stage(task, segments, config, run, fabric)

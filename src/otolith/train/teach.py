@@ -12,7 +12,7 @@ from otolith.data.segments import Segments
 from otolith.models.pupil import TeacherModel, answers
 from otolith.models.teacher import TeacherConfig
 from otolith.objectives.distillation import hard_answers
-from otolith.train.engine import launch, run_stage
+from otolith.train.engine import begin, run_stage
 from otolith.train.sources import split_sources
 from otolith.train.supervised import LabelObjective, SegmentRun, SegmentTask, fitted, mix, normalise, shares
 from otolith.types import ConfigError, SegmentBatch
@@ -89,8 +89,7 @@ def teach(config: TeachConfig, folder: Path, *, resume: bool = False) -> Path:
         ConfigError: No training segment has a label.
         DataError: The dataset has no skeleton, and the teacher looks at skeletons.
     """
-    fabric = launch(config.train)
-    torch.manual_seed(config.seed)
+    fabric, run = begin(config, folder, resume=resume)
     sources = split_sources(config.data, config.segments.index)
     if not sources.labels:
         raise ConfigError("no training segment has a label: a teacher learns from labels")
@@ -107,4 +106,4 @@ def teach(config: TeachConfig, folder: Path, *, resume: bool = False) -> Path:
     normalise(model, segments)
     module = TeachModule(model, config.objective, len(sources.labels))
     task = TeachTask(model, module, sources, config)
-    return run_stage(task, segments, config, folder, fabric, resume=resume)
+    return run_stage(task, segments, config, run, fabric)
