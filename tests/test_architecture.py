@@ -21,7 +21,8 @@ FLOORS = (
     ("config", "files", "palette"),
     ("data", "models", "objectives"),
     ("train",),
-    ("evaluate", "explain", "export", "recognise"),
+    ("explain", "export", "recognise"),
+    ("evaluate",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from otolith.cli.bench_rows import markdown
+from otolith.evaluate.latency_rows import markdown
 from otolith.export.modules import REFERENCES
 
 

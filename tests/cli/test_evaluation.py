@@ -12,10 +12,10 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.test_classify import remade
 
-from otolith.cli import evaluation
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset, DatasetWriter
 from otolith.data.windows import index_windows
+from otolith.evaluate import words
 from otolith.evaluate.counts import CountsFile
 from otolith.evaluate.results import COLUMNS
 from otolith.models.model import Otolith
@@ -140,7 +140,7 @@ def test_no_place_for_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Said before anything is measured."""
-    monkeypatch.setattr(evaluation, "measure", lambda *_: pytest.fail("measured in vain"))
+    monkeypatch.setattr(words, "evaluate_words", lambda *_: pytest.fail("measured in vain"))
     (tmp_path / "taken").mkdir()
     said = refused("evaluate", "-m", checkpoint, "-d", session_dataset, "-o", "taken")
     assert "give the path of a file in a folder" in said
@@ -202,19 +202,17 @@ def test_an_open_answer_counts_where_it_can_mean_one_label_only(
     otolith: Command, session_dataset: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All labels of training are candidates; one that means nothing here is a miss."""
-    from otolith.recognise import zeroshot
-
     known = Otolith.from_pretrained(checkpoint).meta["labels"]
     there = Dataset.open(session_dataset).annotations["activity"].unique().tolist()
     absent = next(label for label in known if label not in there)
     say = {"label": there[0]}
-    real = zeroshot.open_set
+    real = words.open_set
 
     def always(*arguments: Any) -> Any:
         found = real(*arguments)
         return replace(found, label=np.full(len(found.label), say["label"]))
 
-    monkeypatch.setattr(zeroshot, "open_set", always)
+    monkeypatch.setattr(words, "open_set", always)
     accuracy = []
     for name in (there[0], absent):
         say["label"] = name

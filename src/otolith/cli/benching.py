@@ -14,8 +14,8 @@ import typer
 from otolith.types import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from otolith.cli.bench_rows import Line
     from otolith.data.store import Dataset
+    from otolith.evaluate.latency_rows import Line
     from otolith.export.candidates import Candidate
 
 LEAST = 0.05
@@ -47,8 +47,8 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """Measures latency, throughput, memory, size and FLOPs of models on each backend, beside networks of the field."""
-    from otolith.cli import bench_rows
     from otolith.data.store import Dataset
+    from otolith.evaluate import latency_rows
     from otolith.export.backends import chosen
 
     _check(output, threads, turns)
@@ -58,9 +58,9 @@ def bench(
         candidates = _candidates(model, dataset, wanted, Path(folder), threads, (rate, placement, calibrate))
         lines = _measure(candidates, threads, turns)
     settings = {"backends": wanted, "threads": threads, "turns": turns, "least": LEAST, "placement": placement}
-    written = bench_rows.rows(lines, dataset, settings)
-    bench_rows.publish(written, lines, output)
-    typer.echo(json.dumps(written, indent=1) if as_json else bench_rows.markdown(written))
+    written = latency_rows.rows(lines, dataset, settings)
+    latency_rows.publish(written, lines, output)
+    typer.echo(json.dumps(written, indent=1) if as_json else latency_rows.markdown(written))
     typer.echo(f"{output / 'latency.csv'}, latency.md, ratios.png, ratios.pdf", err=True)
 
 
@@ -124,7 +124,7 @@ def _names(models: Sequence[Path], sizes: Sequence[str]) -> list[str]:
 
 def _measure(candidates: Sequence[Candidate], threads: int, turns: int) -> list[Line]:
     """Times all in turns, one answer at a time and as batches, and then the memory of each."""
-    from otolith.cli.bench_rows import Line, key
+    from otolith.evaluate.latency_rows import Line, key
     from otolith.export.latency import in_turns
     from otolith.export.memory import measure
 

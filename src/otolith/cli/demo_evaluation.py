@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from otolith.cli.comparison import Side, compare, enrolment, make_side, score
 from otolith.cli.demo_session import Recognised, make_session
 from otolith.data.leaks import check_leak
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset
 from otolith.data.windows import index_windows
 from otolith.evaluate.results import Provenance, ResultsFile, Row
+from otolith.evaluate.sides import Side, compare, make_side, score
+from otolith.evaluate.words import enrolment
 from otolith.models.registry import load_text_model
 from otolith.models.saved import TextModel
 from otolith.recognise.enrol import Enrolment

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from otolith.cli.comparison import DRAWS
 from otolith.cli.demo_evaluation import EXAMPLES, TEST_SUBJECTS, Findings
 from otolith.cli.demo_session import LEARNT_SECONDS
 from otolith.evaluate.metrics import confusion, subject_interval
@@ -31,6 +30,7 @@ from otolith.evaluate.report import (
     write,
 )
 from otolith.evaluate.results import ResultsFile
+from otolith.evaluate.words import DRAWS
 from otolith.train.plots import smooth
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ def embed(
     """Write the features of a dataset's labelled windows, for the maps of `otolith report --embedding`."""
     import numpy as np
 
-    from otolith.cli.comparison import as_seen_by
     from otolith.data.store import Dataset
     from otolith.data.windows import index_windows
     from otolith.evaluate.embedding import Embedding
+    from otolith.evaluate.sides import as_seen_by
     from otolith.models.registry import model_name
     from otolith.recognise.recogniser import Recogniser
     from otolith.train.probe import embed_windows

@@ -49,8 +49,8 @@ def explain(
     seed: Annotated[int, typer.Option(help="Seed of random orders and random weights.")] = 0,
 ) -> None:
     """Explain a model's answers for people whom it has not seen, and test the explanations."""
-    from otolith.cli.explanation_rows import summary
     from otolith.data.store import Dataset
+    from otolith.evaluate.explanation_rows import summary
     from otolith.evaluate.results import ResultsFile
     from otolith.explain.question import Vocabulary
     from otolith.models.registry import load_model
@@ -106,8 +106,8 @@ class Task:
         """Explains, writes figures and arrays; the rows, and how many figures."""
         from rich.console import Console
 
-        from otolith.cli.explanation_files import write
-        from otolith.cli.explanation_rows import measured
+        from otolith.evaluate.explanation_files import write
+        from otolith.evaluate.explanation_rows import measured
         from otolith.explain.run import explain_segments
         from otolith.train.supervised import as_seen_by
 

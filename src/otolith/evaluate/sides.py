@@ -1,10 +1,9 @@
-"""Our model and the controls on the same windows."""
+"""A model that knows words, and the controls, on the same windows of two sides: those learnt from and those judged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from otolith.data.channels import triads
 from otolith.data.loader import LoaderConfig, Windows, describe_channels
 from otolith.data.views import ChannelView
 from otolith.data.windows import WindowIndex
-from otolith.evaluate.baselines import LogisticOnStatistics, MiniRocketRidge, NearestRawWindow
+from otolith.evaluate.baselines import LogisticOnStatistics, NearestRawWindow
 from otolith.evaluate.metrics import chance, scores, subject_interval
 from otolith.evaluate.results import Row, rows
 from otolith.models.saved import TextModel
-from otolith.recognise.enrol import Enrolment, TextPrior
+from otolith.recognise.enrol import Enrolment
 from otolith.recognise.recogniser import Recogniser
 from otolith.train.probe import embed_windows
 from otolith.types import DataError
@@ -147,58 +146,3 @@ def score(queries: Side, predicted: Mapping[str, list[str]], classes: Sequence[s
         found[name] = {**scores(truth, labels, classes), "macro_f1_low": low, "macro_f1_high": high}
     found["chance"] = chance(truth, classes)
     return [row for name, values in found.items() for row in rows(values, model=name, n=len(truth), **place)]
-
-
-DRAWS = 5
-"""Draws of the examples that enrolment is measured with."""
-
-
-def enrolment(
-    model: TextModel,
-    name: str,
-    pool: Side,
-    queries: Side,
-    classes: Sequence[str],
-    examples: Sequence[int],
-    **place: Any,
-) -> list[Row]:
-    """Rows of recognition from k examples of each class, of other people than those judged on, and of the controls.
-
-    Args:
-        model: Frozen; its features are learnt from, with and without its words.
-        name: Of the model in results.
-        pool: Whom examples are drawn from; classes with fewer than k windows there cannot be measured.
-        queries: Other people.
-        classes: Explicit class list.
-        examples: Values of k.
-        **place: As in `compare`, but for protocol and fold: those are k and the draw.
-
-    Raises:
-        DataError: The pool has too few windows of a class.
-    """
-    words = TextPrior.of(model, classes)
-    lines = []
-    for k in examples:
-        for draw in range(DRAWS):
-            rng = np.random.default_rng([k, draw])
-            chosen = np.concatenate([_draw(pool, label, k, rng) for label in classes])
-            given = pool.take(chosen)
-            ours = {
-                f"{name}+ridge{suffix}": list(
-                    Enrolment("ridge").fit(given.features, list(given.labels), prior).predict(queries.features)
-                )
-                for suffix, prior in (("", None), ("+words", words))
-            }
-            if find_spec("aeon"):  # the extra `baselines`
-                ours["minirocket"] = (
-                    MiniRocketRidge(draw).fit(given.signals, list(given.labels)).predict(queries.signals)
-                )
-            lines += compare(given, queries, ours, classes, protocol=f"enrol-k{k}", fold=f"draw-{draw}", **place)
-    return lines
-
-
-def _draw(pool: Side, label: str, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    rows = np.flatnonzero(pool.labels == label)
-    if len(rows) < k:
-        raise DataError(f"there are {len(rows)} windows of '{label}' to draw {k} examples from: ask for fewer")
-    return rng.choice(rows, k, replace=False)

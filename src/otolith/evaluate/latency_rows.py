@@ -16,7 +16,7 @@ from otolith.evaluate import figures
 from otolith.evaluate.latency_figures import Mark, speed_ratios
 from otolith.evaluate.results import Provenance
 from otolith.export.backends import PYTORCH, parts
-from otolith.export.candidates import SEGMENTS, Candidate
+from otolith.export.candidates import Candidate
 from otolith.export.latency import Ratio, Times
 from otolith.export.memory import Memory
 from otolith.export.modules import REFERENCES
@@ -149,8 +149,8 @@ def markdown(written: Sequence[Mapping[str, Any]]) -> str:
     """A table for people, and under it what it is of."""
     first = written[0]
     out = [
-        f"| model | backend | ms (p95) | times as fast (quartiles) | batches of {SEGMENTS}: times as fast | memory MB "
-        "(model) | file MB | parameters | MFLOP | as PyTorch |",
+        f"| model | backend | ms (p95) | times as fast (quartiles) | batches of {first['segments']}: times as fast "
+        "| memory MB (model) | file MB | parameters | MFLOP | as PyTorch |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in written:
