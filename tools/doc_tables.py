@@ -81,8 +81,8 @@ def fill(text: str, name: str, table: str) -> str:
     return filled
 
 
-def main() -> None:
-    """Fills in, or checks."""
+def pages() -> dict[str, dict[str, str]]:
+    """The tables of each page."""
     names = (
         "demo", "hapt", "utd_mhad", "utd_mhad_ablations", "student_text", "student_text_hapt_alone", "benchmark",
         "transfer", "choices", "explain_utd_mhad", "own_sessions",
@@ -90,7 +90,7 @@ def main() -> None:
     results = {name: pd.read_csv(ROOT / "results" / f"{name}.csv") for name in names}
     utd, words = results["utd_mhad"], distil_tables.words(results["student_text"], results["student_text_hapt_alone"])
     speed = pd.read_csv(ROOT / "results" / "benchmarks" / "latency.csv")
-    pages = {
+    return {
         "README.md": {
             "demo": demo(results["demo"]),
             "hapt": hapt(results["hapt"]),
@@ -123,7 +123,11 @@ def main() -> None:
         "docs/explain.md": {"explanations": benchmark_tables.explanations(results["explain_utd_mhad"])},
         "docs/datasets.md": {"datasets": datasets()},
     }
-    for page, tables in pages.items():
+
+
+def main() -> None:
+    """Fills in, or checks."""
+    for page, tables in pages().items():
         old = new = (ROOT / page).read_text(encoding="utf-8")
         for name, content in tables.items():
             new = fill(new, name, content)

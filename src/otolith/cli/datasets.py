@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,10 +30,6 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """The datasets that can be converted: what they are, their licence and size, and whether they are at hand."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Column, Table
-
     from otolith.data.converters import at_hand
     from otolith.data.registry import CARDS
 
@@ -55,6 +51,15 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
+    _show(rows)
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """The datasets as a table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Column, Table
+
     table = Table(
         Column("name", no_wrap=True),
         Column("what, licence", ratio=1, min_width=20),
@@ -65,12 +70,12 @@ def list_(
     for head in ("people", "Hz", "chan.", "labels", "samples"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("here", no_wrap=True)
-    for c, row in zip(CARDS.values(), rows, strict=True):
-        numbers = (str(c.subjects), f"{c.rate:g}", str(len(c.channels)), str(row["activities"]))
-        size = f"{c.rows / 1e6:.1f} M" if c.rows else "?"
-        reserved = "; zero-shot tests only" if c.zero_shot_only else ""
-        words = f"{c.title}\n[dim]{c.licence}{reserved}[/dim]"
-        table.add_row(c.name, words, *numbers, size, "yes" if row["at_hand"] else "no")
+    for row in rows:
+        numbers = (str(row["subjects"]), f"{row['rate']:g}", str(row["channels"]), str(row["activities"]))
+        size = f"{row['samples'] / 1e6:.1f} M" if row["samples"] else "?"
+        reserved = "; zero-shot tests only" if row["use"] == "zero-shot" else ""
+        words = f"{row['title']}\n[dim]{row['licence']}{reserved}[/dim]"
+        table.add_row(row["name"], words, *numbers, size, "yes" if row["at_hand"] else "no")
     Console().print(table)
 
 

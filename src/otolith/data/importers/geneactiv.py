@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from otolith.data.channels import GRAVITY, Channel, triad
 from otolith.data.importers.rows import MAX_BYTES
 from otolith.data.importers.session import Session, Stream, Wearing
 from otolith.types import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from actfast import ActfastResult
 
 TITLE = "GENEActiv (.bin)"
 
@@ -37,25 +40,9 @@ def read(path: Path, wearing: Wearing) -> Iterator[Session]:
         DataError: The file is damaged or too large.
         MissingExtraError: `actfast` is not installed.
     """
-    try:
-        import actfast
-    except ImportError as error:
-        raise MissingExtraError("actfast", "devices", "reading a GENEActiv") from error
-    if not path.is_file():
-        raise DataError(f"there is no file {path}; check the path")
-    if path.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path} has more than {MAX_BYTES >> 20} MiB, the most that is read at once; cut it into days")
-    try:
-        content = actfast.read(str(path))
-    except BaseException as error:  # a panic of the reader's own language is no Exception
-        if not isinstance(error, ValueError | OSError) and type(error).__name__ != "PanicException":
-            raise
-        raise DataError(f"{path} is damaged ({str(error)[:80]}); extract it from the watch again") from error
-    fast, slow, about = (
-        content["timeseries"]["high_frequency"],
-        content["timeseries"]["low_frequency"],
-        content["metadata"],
-    )
+    content = _decoded(path)
+    series, about = content["timeseries"], content["metadata"]
+    fast, slow = series["high_frequency"], series["low_frequency"]
     if not len(fast["datetime"]):
         raise DataError(f"{path} holds no page of samples; extract it from the watch again")
     first = int(fast["datetime"].min())
@@ -77,6 +64,24 @@ def read(path: Path, wearing: Wearing) -> Iterator[Session]:
     if pages_said.isdigit() and int(pages_said) != len(slow["datetime"]):
         notes = (*notes, f"the file says that it has {pages_said} pages and holds {len(slow['datetime'])}")
     yield Session(path.stem, (acc, warm), wearing.subject, started=started, notes=notes)
+
+
+def _decoded(path: Path) -> ActfastResult:
+    """What the file holds; errors as in `read`."""
+    try:
+        import actfast
+    except ImportError as error:
+        raise MissingExtraError("actfast", "devices", "reading a GENEActiv") from error
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; check the path")
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path} has more than {MAX_BYTES >> 20} MiB, the most that is read at once; cut it into days")
+    try:
+        return actfast.read(str(path))
+    except BaseException as error:  # a panic of the reader's own language is no Exception
+        if not isinstance(error, ValueError | OSError) and type(error).__name__ != "PanicException":
+            raise
+        raise DataError(f"{path} is damaged ({str(error)[:80]}); extract it from the watch again") from error
 
 
 def _rate(about: dict[str, dict[str, str]]) -> float | None:
