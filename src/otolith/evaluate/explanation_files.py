@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from otolith.data.segments import Segments
-    from otolith.evaluate.results import Row
-    from otolith.evaluate.study_figures import Gallery
-    from otolith.evaluate.summary import Value
-    from otolith.explain.run import Explained, Settings
-    from otolith.models.saved import Saved
+import numpy as np
+from safetensors.torch import save
+
+from otolith.data.segments import Segments
+from otolith.evaluate.comparison_figures import row_dots
+from otolith.evaluate.explanation_figures import randomisation_steps, removal_curves, rollout_matrices, signal_map
+from otolith.evaluate.results import Row
+from otolith.evaluate.signals import Trace
+from otolith.evaluate.study_figures import Gallery
+from otolith.evaluate.summary import Value
+from otolith.explain.faithfulness import shares
+from otolith.explain.methods import SIGNED
+from otolith.explain.run import Explained, Settings
+from otolith.files import atomic_file
+from otolith.models.classifier import EncoderClassifier
+from otolith.models.registry import model_name
+from otolith.models.saved import Saved
 
 _KEY = "otolith-explanation"
 _VERSION = 1
@@ -30,8 +40,6 @@ def write(
     draw: int,
 ) -> int:
     """Writes `figures/` (PNG, PDF and data), `signal.safetensors` and `<method>.safetensors`; how many figures."""
-    from otolith.evaluate.study_figures import Gallery
-
     gallery = Gallery(folder / "figures")
     _arrays(folder, found, segments, model, labels, settings)
     _maps(gallery, found, segments, labels, draw)
@@ -44,11 +52,6 @@ def write(
 def _arrays(
     folder: Path, found: Explained, segments: Segments, model: Saved, labels: Sequence[str], settings: Settings
 ) -> None:
-    from safetensors.torch import save
-
-    from otolith.files import atomic_file
-    from otolith.models.registry import model_name
-
     about = {
         "version": _VERSION, "model": model_name(model), "weights_sha256": model.fingerprint(),
         "dataset": segments.indexes[0].dataset.name, "baseline": settings.baseline, "seed": settings.seed,
@@ -70,12 +73,6 @@ def _arrays(
 
 
 def _maps(gallery: Gallery, found: Explained, segments: Segments, labels: Sequence[str], draw: int) -> None:
-    import numpy as np
-
-    from otolith.evaluate.explanation_figures import signal_map
-    from otolith.evaluate.signals import Trace
-    from otolith.explain.methods import SIGNED
-
     traces = [Trace(channel.name, channel.unit) for channel in segments.channels]
     references = np.array([channel.reference for channel in segments.channels])
     drawn = np.unique(np.linspace(0, len(found.target) - 1, draw).round().astype(int))
@@ -96,9 +93,6 @@ def _maps(gallery: Gallery, found: Explained, segments: Segments, labels: Sequen
 
 def _layers(gallery: Gallery, found: Explained, model: Saved) -> None:
     """Rollout up to each layer, mean over segments in which all patches are there."""
-    from otolith.evaluate.explanation_figures import rollout_matrices
-    from otolith.models.classifier import EncoderClassifier
-
     full = found.mask.all(1)
     if "rollout" not in found.found or not bool(full.any()):
         return
@@ -116,9 +110,6 @@ def _layers(gallery: Gallery, found: Explained, model: Saved) -> None:
 
 
 def _curves(gallery: Gallery, found: Explained) -> None:
-    from otolith.evaluate.explanation_figures import randomisation_steps, removal_curves
-    from otolith.explain.faithfulness import shares
-
     for name, one in found.found.items():
         mine, x = one.curves, shares().numpy()
         pairs = {
@@ -137,8 +128,6 @@ def _curves(gallery: Gallery, found: Explained) -> None:
 
 def _classes(gallery: Gallery, rows: Sequence[Row]) -> None:
     """What rows say of each class."""
-    from otolith.evaluate.comparison_figures import row_dots
-
     for name in dict.fromkeys(row.protocol for row in rows):
         of_classes = {row.metric: row.value for row in rows if row.protocol == name and "/" in row.metric}
         for title, kinds, label in _CLASS_FIGURES:
@@ -170,8 +159,6 @@ _CLASS_FIGURES: tuple[tuple[str, Mapping[str, str], str], ...] = (
 
 def _values(of_classes: Mapping[str, float], metric: str) -> dict[str, Value]:
     """Mean of each class, with the spread over its segments where it was measured."""
-    from otolith.evaluate.summary import Value
-
     found: dict[str, Any] = {}
     for key, value in of_classes.items():
         if key.startswith(f"{metric}/"):

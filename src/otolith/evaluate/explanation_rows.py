@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from otolith.evaluate.results import Provenance, Row
-    from otolith.explain.run import Explained, Found
-    from otolith.explain.similarity import Look
-    from otolith.models.saved import Saved
+from otolith.evaluate.results import Provenance, Row
+from otolith.evaluate.results import rows as result_rows
+from otolith.explain.run import Explained, Found
+from otolith.explain.similarity import Look, mismatched, similarity
+from otolith.models.registry import model_name
+from otolith.models.saved import Saved
 
 Score = tuple[str, float, int]
 """Metric, value, and the number of segments behind it."""
@@ -40,9 +40,6 @@ def measured(
         seen: Whether people whom the model has seen may be among them.
         looks: Where student and teacher look.
     """
-    from otolith.evaluate.results import rows
-    from otolith.models.registry import model_name
-
     scores = {name: list(_of_method(one, found.target, labels)) for name, one in found.found.items()}
     if looks is not None:
         scores["attention"] = list(_of_looks(looks, found.target, labels))
@@ -50,7 +47,7 @@ def measured(
         row
         for name, mine in scores.items()
         for metric, value, n in mine
-        for row in rows(
+        for row in result_rows(
             {metric: value}, model=model_name(model), dataset=dataset, n=n, seed=seed, provenance=provenance,
             protocol=f"explain-{name}{'-seen' if seen else ''}",
         )
@@ -88,8 +85,6 @@ def _of_method(found: Found, target: Tensor, labels: Sequence[str]) -> Iterator[
 
 
 def _of_looks(looks: tuple[Look, Look], target: Tensor, labels: Sequence[str]) -> Iterator[Score]:
-    from otolith.explain.similarity import mismatched, similarity
-
     student, teacher = looks
     for name, rolled in (("attention_similarity", False), ("rollout_similarity", True)):
         values = similarity(student, teacher, rolled=rolled)
