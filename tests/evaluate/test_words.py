@@ -7,6 +7,7 @@ import pytest
 
 from otolith.data.recording import Recording
 from otolith.data.store import Dataset, DatasetWriter
+from otolith.evaluate import words
 from otolith.evaluate.words import WordsConfig, evaluate_words
 from otolith.models.registry import load_text_model
 from otolith.models.saved import TextModel
@@ -52,8 +53,6 @@ def test_the_rows_are_what_recognition_says(model: TextModel, two_people: Datase
 
 
 def test_examples_are_of_other_people(model: TextModel, two_people: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    from otolith.evaluate import words
-
     pairs = []
     real = words.compare
 

@@ -77,17 +77,18 @@ def evaluate_words(model: TextModel, dataset: Dataset, config: WordsConfig) -> l
         raise DataError(f"no window of '{dataset.name}' with these labels is of a person kept away from training")
     name, provenance = config.name or model_name(model), config.provenance(model, dataset)
     place: dict[str, Any] = {"dataset": dataset.name, "seed": config.seed, "provenance": provenance}
+    known = bool(trained) and _learnt(classes, dataset, model)
     queries = make_side(test, model, config.seed)
+    learnt = make_side(trained, model, config.seed) if trained and (known or config.examples) else None
     ours = {name: _closed_set(model, queries, classes)}
-    if trained and _learnt(classes, dataset, model):
-        examples = make_side(trained, model, config.seed)
-        rows = compare(examples, queries, ours, classes, protocol="supervised", **place)
+    if known and learnt:
+        rows = compare(learnt, queries, ours, classes, protocol="supervised", **place)
     else:
         rows = score(queries, ours, classes, protocol=config.protocol or "zero-shot-closed", **place)
         rows += score(queries, {name: _open_set(model, queries, classes)}, classes, protocol="zero-shot-open", **place)
     rows += _cost(rows[0], model, test)
     if config.examples:
-        pool, judged = (make_side(side, model, config.seed) for side in _pool(trained, test))
+        pool, judged = (learnt, queries) if learnt else _every_second_person(queries, dataset.name)
         rows += enrolment(model, name, pool, judged, classes, config.examples, **place)
     return rows
 
@@ -116,14 +117,13 @@ def _open_set(model: TextModel, queries: Side, classes: Sequence[str]) -> list[s
     return [meant[label] or "" for label in open_set(model, queries.vectors, known).label.tolist()]
 
 
-def _pool(trained: WindowIndex | None, test: WindowIndex) -> tuple[WindowIndex, WindowIndex]:
-    """Whose windows are examples, and whose are judged; of a new dataset every second person gives some."""
-    if trained:
-        return trained, test
-    people = sorted(set(test.subject.tolist()), key=natural)
+def _every_second_person(side: Side, dataset: str) -> tuple[Side, Side]:
+    """Of a new dataset: those who give examples, and those who are judged."""
+    people = sorted(set(side.subjects.tolist()), key=natural)
     if len(people) < 2:
-        raise DataError(f"'{test.dataset.name}' has one person alone: examples and judgement need different people")
-    return test.of_subjects(people[::2]), test.of_subjects(people[1::2])
+        raise DataError(f"'{dataset}' has one person alone: examples and judgement need different people")
+    gives = np.isin(side.subjects, people[::2])
+    return side.take(np.flatnonzero(gives)), side.take(np.flatnonzero(~gives))
 
 
 def _learnt(classes: list[str], dataset: Dataset, model: TextModel) -> bool:
