@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# One thread a process: small tensors gain nothing from two. A process for each core, up to four: each takes 1 GB.
+# One thread a process: small tensors gain nothing from two. A process for each core, up to four: each takes up to 1.7 GB.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 HAPT ?= runs/hapt
