@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 
+os.fsync = lambda _: None  # no test cuts the power, so none waits for the disk
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 

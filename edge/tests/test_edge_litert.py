@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -23,31 +25,38 @@ UP = np.zeros((6, 2), np.float32)
 UP[0] = 1.0, -1.0
 
 
-@pytest.fixture
-def convert(about, tmp_path: Path, capfd) -> Callable[..., Path]:
-    """Writes what `write` writes, as LiteRT: the mean of each channel times weights, of whole trials plus `seconds`."""
+@functools.cache
+def converted(weights: bytes, labels: int, samples: int, whole: bool) -> bytes:
+    """A LiteRT file: the mean of each of 6 channels times weights [6, labels], of whole trials plus `seconds`."""
     torch = pytest.importorskip("torch", exc_type=ImportError)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import litert_torch
 
     class Mean(torch.nn.Module):
-        def __init__(self, weights: np.ndarray) -> None:
+        def __init__(self) -> None:
             super().__init__()
-            self.product = torch.nn.Linear(*weights.shape, bias=False)
-            self.product.weight.data = torch.from_numpy(weights.T.copy())
+            self.product = torch.nn.Linear(6, labels, bias=False)
+            self.product.weight.data = torch.from_numpy(np.frombuffer(weights, np.float32).reshape(6, labels).T.copy())
 
         def forward(self, signal, seconds=None):
             scores = self.product(signal.mean(dim=1))
             return scores if seconds is None else scores + seconds[:, None]
 
+    inputs = (torch.ones(1, samples, 6), *([torch.ones(1)] if whole else []))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        litert_torch.convert(Mean().eval(), inputs).export(f"{folder}/tiny.tflite")
+        return Path(folder, "tiny.tflite").read_bytes()
+
+
+@pytest.fixture
+def convert(about, tmp_path: Path, capfd) -> Callable[..., Path]:
+    """Writes what `write` writes, as LiteRT."""
+
     def make(weights: np.ndarray = UP, *, samples: int = 100, **changes) -> Path:
         told, file = about(**changes), tmp_path / "tiny.tflite"
-        whole = told["window_seconds"] is None
-        inputs = (torch.ones(1, samples, 6), *([torch.ones(1)] if whole else []))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            litert_torch.convert(Mean(weights).eval(), inputs).export(str(file))
+        file.write_bytes(converted(weights.tobytes(), weights.shape[1], samples, told["window_seconds"] is None))
         file.with_suffix(".json").write_text(json.dumps(told))
         capfd.readouterr()  # what the converter says of itself
         return file

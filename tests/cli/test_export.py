@@ -194,6 +194,7 @@ def scores(embedding: np.ndarray, file: Path) -> np.ndarray:
     return shares / shares.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_words_are_swapped_without_training(words: Path, worded: Path, data: Path, otolith: Command) -> None:
     model, job = load_text_model(worded), job_of(worded, data)
     file, count = only(words, "*.onnx"), len(job.judged.signal)

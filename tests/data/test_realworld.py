@@ -140,6 +140,7 @@ def test_sensor_that_is_missing_at_a_position(tmp_path: Path):
     assert (chest_.signal.shape[1], [c.name for c in head.channels]) == (9, [f"head_acc_{a}" for a in "xyz"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["folders", "beside", "flat", "outer zips only"])
 def test_unpacked_tables_are_read_likewise(how: str, tmp_path: Path, found: dict[str, Recording]):
     write(tmp_path)

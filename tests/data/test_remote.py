@@ -59,6 +59,7 @@ def test_a_path_stays_a_path(tmp_path: Path):
     assert locate(str(tmp_path)) == tmp_path and locate(tmp_path) is tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FETCHED)
 def test_an_archive_behind_a_url_gives_the_same_content(name: str, archives: Archives, memory: Any, tmp_path: Path):
     memory.put(str(archives(name)), f"/raw/{name}", recursive=True)

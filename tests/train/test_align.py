@@ -109,6 +109,7 @@ def test_stopped_and_resumed_ends_with_the_same_weights(
     assert history(finished) == history(folder)
 
 
+@pytest.mark.slow
 def test_loss_falls_on_real_data(align_config: AlignConfig, tmp_path: Path) -> None:
     # At the rate of the other tests it is luck whether 100 steps leave the first plateau.
     train = replace(align_config.train, steps=100, evaluate_every=100, save_every=100, learning_rate=1e-3)

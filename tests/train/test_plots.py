@@ -25,13 +25,14 @@ HISTORY: list[dict[str, Any]] = [
         }
         for step in range(1, 151)
     ),
+    {"step": 50, "kind": "val", "macro_f1": 0.3, "macro_f1/spar": 0.2},
     {"step": 100, "kind": "val", "macro_f1": 0.5, "macro_f1/spar": 0.4},
 ]
 
 
 def test_curves() -> None:
     found = curves(HISTORY)
-    assert found["val/macro_f1"] == ([100], [0.5]) and found["train/masked/hapt"][0] == list(range(1, 151, 2))
+    assert found["val/macro_f1"] == ([50, 100], [0.3, 0.5]) and found["train/masked/hapt"][0] == list(range(1, 151, 2))
     assert set(found) == {
         "train/loss",
         "train/masked",
@@ -67,6 +68,12 @@ def test_without_matplotlib_the_numbers_are_written(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
     plot_run(HISTORY, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_one_point_is_no_curve(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot_run([HISTORY[0], *HISTORY[-2:]], tmp_path)
+    assert {p.stem for p in tmp_path.glob("*.png")} == {"held_out_macro_f1", "dataset_spar_detail"}
 
 
 def test_nothing_logged(tmp_path: Path) -> None:

@@ -95,10 +95,13 @@ def options(
     """From raw recordings of wearable motion sensors to activities named in plain words."""
 
 
+_command = typer.main.get_command(app)  # once: a process that calls `main` often would build all commands each time
+
+
 def main() -> None:
     """Runs the command. Bad input: one sentence and exit code 2. Interrupted: 130."""
     try:
-        app(prog_name="otolith")
+        _command(prog_name="otolith")
     except OtolithError as error:
         typer.echo(f"otolith: {error}", err=True)
         sys.exit(2)

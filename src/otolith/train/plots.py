@@ -29,11 +29,12 @@ def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
 
 
 def plot_run(history: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Writes `metrics.json` and, where matplotlib is installed, the PNG curves of a run."""
+    """Writes `metrics.json` and, where matplotlib is installed, the PNG curves of a run: of two steps and more."""
     found = curves(history)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps({k: {"step": s, "value": v} for k, (s, v) in found.items()}), encoding="utf-8")
+    found = {name: curve for name, curve in found.items() if len(curve[0]) > 1}  # one point is no curve
     if find_spec("matplotlib") is None or not found:
         return
     for name, panels in _figures(found).items():
@@ -75,7 +76,9 @@ def _draw(panels: Sequence[tuple[Mapping[str, Curve], str]], path: Path) -> None
     """One panel above the other, on a common axis of steps."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 1 + 3 * len(panels)), layout="constrained")
+    height = 1 + 3 * len(panels)
+    figure = Figure(figsize=(7, height))
+    figure.subplots_adjust(left=0.13, right=0.98, bottom=0.6 / height, top=1 - 0.1 / height, hspace=0.06)
     for axes, (found, label) in zip(
         figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True
     ):
