@@ -27,6 +27,7 @@ def unsure(otolith: Command, checkpoint: Path, csv: Path) -> Callable[..., list[
     return run
 
 
+@pytest.mark.slow
 def test_the_threshold_of_training_is_for_its_labels(
     unsure: Callable[..., Any], refused: Callable[..., str], checkpoint: Path, csv: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_a_report_has_page_tables_and_figures_with_their_data(
     assert not [name for name in names if Path(name).name.startswith(".")], "nothing half-written is left"
 
 
+@pytest.mark.slow
 def test_equal_results_give_equal_tables_and_data(
     otolith: Command, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

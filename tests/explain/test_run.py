@@ -65,6 +65,7 @@ def test_a_network_of_windows_is_explained_by_gradients_and_occlusion(segments: 
     assert out.found["ig"].explanation.details["error"].median() < 0.01
 
 
+@pytest.mark.slow
 def test_an_encoder_is_explained_by_all_methods(segments: Segments) -> None:
     torch.manual_seed(0)
     config = EncoderConfig(dim=16, heads=2, blocks=1)

@@ -44,6 +44,7 @@ def finished(align_config: AlignConfig, parent: Path, tmp_path_factory: pytest.T
     return folder
 
 
+@pytest.mark.slow
 def test_checkpoint_knows_its_parent(finished: Path, parent: Path) -> None:
     model, stage1 = Otolith.from_pretrained(finished / "best.safetensors"), Otolith.from_pretrained(parent)
     found = model.meta["parent"]

@@ -245,6 +245,7 @@ def text_student(words_config: DistilConfig, tmp_path_factory: pytest.TempPathFa
     return distil(words_config, tmp_path_factory.mktemp("runs") / "words")
 
 
+@pytest.mark.slow
 def test_the_space_of_words_is_kept(text_student: Path, aligned: Path, few: Path) -> None:
     """The student comes near its teacher's vectors, and a word means to it what it meant to the teacher."""
     model: Any = load_model(text_student)
