@@ -4,7 +4,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # One thread a process: small tensors gain nothing from two. A process for each core, up to four: each takes up to 1.7 GB.
-# Modules in their order: by the number of their tests, as xdist has it, long ones of few tests come last.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 HAPT ?= runs/hapt
@@ -111,6 +110,7 @@ transfer-without-%: transfer-data
 tables: venv  ## the tables of README.md and docs/datasets.md
 	$(BIN)/python tools/doc_tables.py
 
+# Modules in their order: by the number of their tests, as xdist has it, long ones of few tests come last.
 test: venv  ## all fast tests
 	$(PYTEST) -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
